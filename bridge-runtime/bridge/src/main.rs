@@ -1,0 +1,4 @@
+//! The bridge: a selective forwarding unit for Jitsi.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! The focus: conference control for Jitsi.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Selective forwarding core without I/O.
+#![forbid(unsafe_code)]

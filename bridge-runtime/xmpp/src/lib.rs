@@ -1,0 +1,2 @@
+//! One XMPP stream core: TLS, SCRAM, stream management.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Facts, plan, apply, releases, leases, gates, firewall.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Checks that name the cause and the cure.
+#![forbid(unsafe_code)]

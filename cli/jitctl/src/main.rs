@@ -1,0 +1,4 @@
+//! A Jitsi Meet of your own that grows from one server to many.
+#![forbid(unsafe_code)]
+
+fn main() {}

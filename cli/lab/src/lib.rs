@@ -1,0 +1,2 @@
+//! Real Debian hosts on one machine.
+#![forbid(unsafe_code)]

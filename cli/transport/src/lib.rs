@@ -1,0 +1,2 @@
+//! Remote execution: openssh, local, and a recorded fake.
+#![forbid(unsafe_code)]

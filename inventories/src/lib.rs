@@ -1,0 +1,2 @@
+//! The inventory: model, loading, rules, secrets store.
+#![forbid(unsafe_code)]

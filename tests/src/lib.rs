@@ -1,0 +1,2 @@
+//! End to end tests in the lab.
+#![forbid(unsafe_code)]
