@@ -1,2 +1,9 @@
-//! The inventory: model, loading, rules, secrets store.
+//! The inventory: one YAML file that describes a site and its hosts.
+//!
+//! [`model`] is the typed, versioned shape (its JSON Schema is published); loading keeps the place
+//! of every value so that rules can point at `file:line:column`. This crate opens the files it is
+//! told to open and nothing else: no network, no printing, no clock.
 #![forbid(unsafe_code)]
+
+pub mod model;
+pub mod names;
