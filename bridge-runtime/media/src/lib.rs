@@ -1,2 +1,4 @@
 //! Selective forwarding core without I/O.
 #![forbid(unsafe_code)]
+
+pub mod rtp;
