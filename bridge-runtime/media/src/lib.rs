@@ -1,4 +1,13 @@
 //! Selective forwarding core without I/O.
+//!
+//! Packets, commands and time go in; packets, events and timers come out. The crate knows no
+//! signalling protocol, no socket and no clock, and allocates nothing per forwarded packet.
 #![forbid(unsafe_code)]
 
+// Routing: everything above the decrypted packet.
+pub mod conference;
+pub mod identifiers;
+pub mod rtcp;
+
+// Transport: everything below it.
 pub mod rtp;
