@@ -3,6 +3,11 @@
 //! Packets, commands and time go in; packets, events and timers come out. The crate knows no
 //! signalling protocol, no socket and no clock, and allocates nothing per forwarded packet.
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "wire fields and unwrapped counters are cut to their width on purpose"
+)]
 
 // Routing: everything above the decrypted packet.
 pub mod conference;

@@ -5,7 +5,7 @@ use super::{RtcpWriter, packet_type, read_u16, read_u24, read_u32, write_u16, wr
 use crate::identifiers::Ssrc;
 
 /// Iterates over the sequence numbers of a generic NACK.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Nacks<'a> {
     rest: &'a [u8],
     base: u16,
@@ -38,7 +38,7 @@ impl Iterator for Nacks<'_> {
 }
 
 /// Iterates over the streams of a full intra request: SSRC and command sequence number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FullIntraRequests<'a> {
     rest: &'a [u8],
 }

@@ -3,10 +3,6 @@
 //! Parsers take any bytes and never panic; a packet that contradicts its own length ends the
 //! compound. Builders append to a [`RtcpWriter`] over a caller's buffer and refuse, rather than
 //! truncate, what does not fit. XR and APP packets are recognised and skipped.
-#![expect(
-    clippy::cast_possible_truncation,
-    reason = "wire fields and unwrapped counters are cut to their width on purpose"
-)]
 
 pub mod feedback;
 pub mod report;
@@ -35,7 +31,7 @@ pub mod packet_type {
 }
 
 /// One packet of a compound, borrowed from it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum RtcpPacket<'a> {
     /// SR: the sender, its clock and counters, and its report blocks.
     SenderReport {
@@ -84,7 +80,7 @@ pub enum RtcpPacket<'a> {
 }
 
 /// Iterates over a compound packet; stops at the first contradiction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RtcpPackets<'a> {
     rest: &'a [u8],
     malformed: bool,
@@ -290,7 +286,10 @@ mod tests {
         let mut packets = RtcpPackets::new(&buffer[..length]);
         assert!(matches!(
             packets.next(),
-            Some(RtcpPacket::ReceiverReport { sender: Ssrc(1), .. })
+            Some(RtcpPacket::ReceiverReport {
+                sender: Ssrc(1),
+                ..
+            })
         ));
         assert!(matches!(
             packets.next(),
@@ -302,7 +301,9 @@ mod tests {
         ));
         assert!(matches!(
             packets.next(),
-            Some(RtcpPacket::Goodbye { sender: Some(Ssrc(4)) })
+            Some(RtcpPacket::Goodbye {
+                sender: Some(Ssrc(4))
+            })
         ));
         assert!(packets.next().is_none());
         assert!(!packets.is_malformed());

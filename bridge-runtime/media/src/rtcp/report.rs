@@ -72,7 +72,11 @@ impl ReportBlock {
     }
 
     fn write(&self, bytes: &mut [u8]) -> Option<()> {
-        let lost = self.cumulative_lost.clamp(-0x80_0000, 0x7f_ffff).cast_unsigned() & 0xff_ffff;
+        let lost = self
+            .cumulative_lost
+            .clamp(-0x80_0000, 0x7f_ffff)
+            .cast_unsigned()
+            & 0xff_ffff;
         write_u32(bytes, 0, self.source.0)?;
         write_u32(bytes, 4, u32::from(self.fraction_lost) << 24 | lost)?;
         write_u32(bytes, 8, self.highest_sequence)?;
@@ -91,12 +95,12 @@ impl ReportBlock {
             .wrapping_sub(self.last_sender_report)
             .wrapping_sub(self.delay_since_last);
         // More than a minute means a bent clock or a hostile report.
-        (units < 60 << 16).then(|| Duration::from_micros(u64::from(units) * 1_000_000 >> 16))
+        (units < 60 << 16).then(|| Duration::from_micros((u64::from(units) * 1_000_000) >> 16))
     }
 }
 
 /// Iterates over report blocks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ReportBlocks<'a> {
     rest: &'a [u8],
 }
@@ -120,7 +124,9 @@ impl Iterator for ReportBlocks<'_> {
 impl RtcpWriter<'_> {
     /// Appends a receiver report with up to 31 blocks.
     pub fn receiver_report(&mut self, sender: Ssrc, blocks: &[ReportBlock]) -> Option<()> {
-        let count = u8::try_from(blocks.len()).ok().filter(|count| *count <= 31)?;
+        let count = u8::try_from(blocks.len())
+            .ok()
+            .filter(|count| *count <= 31)?;
         let body = self.packet(
             packet_type::RECEIVER_REPORT,
             count,

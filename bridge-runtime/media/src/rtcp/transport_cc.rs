@@ -135,7 +135,7 @@ impl Chunk {
 }
 
 /// Iterates over the packets of a feedback.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FeedbackPackets<'a> {
     chunks: &'a [u8],
     deltas: &'a [u8],
@@ -301,7 +301,8 @@ impl ArrivalRecorder {
             return None;
         }
         let first = (self.next_report..=highest).find(|number| self.arrival(*number).is_some())?;
-        let reference = i64::from(self.arrival(first)?) * DELTA_MICROSECONDS / REFERENCE_MICROSECONDS;
+        let reference =
+            i64::from(self.arrival(first)?) * DELTA_MICROSECONDS / REFERENCE_MICROSECONDS;
         // A delta that fits no 16 bit number ends this feedback; the rest goes into the next.
         let mut clock = reference * REFERENCE_MICROSECONDS / DELTA_MICROSECONDS;
         let (mut end, mut delta_bytes) = (first, 0_usize);
@@ -411,7 +412,13 @@ mod tests {
             .collect();
         assert_eq!(
             arrived,
-            [(65_534, true), (65_535, true), (0, false), (1, true), (2, true)]
+            [
+                (65_534, true),
+                (65_535, true),
+                (0, false),
+                (1, true),
+                (2, true)
+            ]
         );
         let times: Vec<_> = packets
             .iter()
