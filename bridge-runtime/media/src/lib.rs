@@ -16,3 +16,4 @@ pub mod rtcp;
 
 // Transport: everything below it.
 pub mod rtp;
+pub mod srtp;

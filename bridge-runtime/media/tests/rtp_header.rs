@@ -1,4 +1,5 @@
 //! RTP headers: what is written is read back, and nothing a network can send makes the parser panic.
+#![expect(clippy::expect_used, reason = "tests name what must hold")]
 
 use jitctl_media::rtp::{
     ExtensionForm, Header, HeaderError, HeaderFields, WriteError, rewrite, write_header,

@@ -53,7 +53,7 @@ pub struct Header {
     pub csrc_count: u8,
     /// Coding of the extension block.
     pub extension_form: ExtensionForm,
-    header_length: u32,
+    payload_offset: u32,
 }
 
 impl Header {
@@ -102,7 +102,7 @@ impl Header {
             csrc_count,
             extension_form,
             // At most 12 + 60 + 4 + 4 * 65535.
-            header_length: u32::try_from(header_length).unwrap_or(u32::MAX),
+            payload_offset: u32::try_from(header_length).unwrap_or(u32::MAX),
         })
     }
 
@@ -110,7 +110,7 @@ impl Header {
     #[inline]
     #[must_use]
     pub fn length(&self) -> usize {
-        self.header_length as usize
+        self.payload_offset as usize
     }
 
     /// Where the extension elements lie, without profile and length; empty when there are none.

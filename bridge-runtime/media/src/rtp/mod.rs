@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(classify(&[0x00, 0x01]), DatagramKind::Stun);
         assert_eq!(classify(&[22, 254]), DatagramKind::Dtls);
         assert_eq!(classify(&[0x80, 111]), DatagramKind::Rtp);
-        assert_eq!(classify(&[0x90, 0x80 | 96]), DatagramKind::Rtp);
+        assert_eq!(classify(&[0x90, 0x80 | 0x60]), DatagramKind::Rtp);
         assert_eq!(classify(&[0x80, 200]), DatagramKind::Rtcp);
         assert_eq!(classify(&[0x81, 206]), DatagramKind::Rtcp);
         assert_eq!(classify(&[0x80]), DatagramKind::Unknown);
