@@ -1,0 +1,81 @@
+//! `dist/`: the programs as an operator gets them.
+//!
+//! `dist/jitctl`, the programs that it carries to hosts in `dist/artifacts/ARCH/`, and their
+//! checksums. One build for one target, so that every dependency is compiled once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::setup;
+use crate::shell::{self, Result};
+
+const GLIBC: &str = "x86_64-unknown-linux-gnu";
+const CARRIED: [&str; 2] = ["jitctl-bridge", "jitctl-focus"];
+
+/// Builds all and returns the path of `jitctl`.
+pub(crate) fn build() -> Result<PathBuf> {
+    shell::title("build jitctl, jitctl-bridge and jitctl-focus");
+    let musl = setup::has_musl();
+    let target = if musl { setup::MUSL } else { GLIBC };
+    let mut cargo = shell::cargo();
+    cargo
+        .args(["build", "--release", "--locked", "--target", target])
+        .args(["-p", "jitctl", "-p", "jitctl-bridge", "-p", "jitctl-focus"]);
+    if !musl {
+        println!(
+            "  no {} here: linking glibc statically instead",
+            setup::MUSL
+        );
+        cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    }
+    shell::run(&mut cargo)?;
+    lay_out(&shell::target_dir().join(target).join("release"))
+}
+
+/// Where `build` leaves `jitctl`.
+pub(crate) fn jitctl() -> PathBuf {
+    shell::root().join("dist/jitctl")
+}
+
+/// Writes the published schema from the program itself.
+pub(crate) fn write_schema() -> Result<()> {
+    let schema = shell::output(shell::cargo().args(["run", "-q", "-p", "jitctl", "--", "schema"]))?;
+    let path = shell::root().join("inventories/schema.json");
+    fs::write(&path, schema).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn lay_out(built: &Path) -> Result<PathBuf> {
+    let dist = shell::root().join("dist");
+    let carried = dist.join("artifacts/x86_64");
+    fs::create_dir_all(&carried)
+        .map_err(|error| format!("cannot make {}: {error}", carried.display()))?;
+    place(&built.join("jitctl"), &jitctl())?;
+    for name in CARRIED {
+        place(&built.join(name), &carried.join(name))?;
+    }
+    let sums = shell::output(
+        shell::program("sha256sum")
+            .args(CARRIED)
+            .current_dir(&carried),
+    )?;
+    let sums_path = carried.join("SHA256SUMS");
+    if fs::read_to_string(&sums_path).is_ok_and(|old| old == sums) {
+        return Ok(jitctl());
+    }
+    fs::write(&sums_path, sums)
+        .map_err(|error| format!("cannot write {}: {error}", sums_path.display()))?;
+    Ok(jitctl())
+}
+
+/// Copies unless the bytes are there already; a running program is replaced, not overwritten.
+fn place(from: &Path, to: &Path) -> Result<()> {
+    let bytes =
+        fs::read(from).map_err(|error| format!("cannot read {}: {error}", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let part = to.with_extension("part");
+    fs::copy(from, &part)
+        .and_then(|_| fs::rename(&part, to))
+        .map_err(|error| format!("cannot write {}: {error}", to.display()))
+}
