@@ -6,10 +6,13 @@
 
 pub mod brewery;
 pub mod colibri2;
+pub mod conference_request;
 pub mod disco;
 pub mod health;
 pub mod ice;
 mod jid;
+pub mod jingle;
+pub mod moderation;
 pub mod muc;
 pub mod namespace;
 mod parse;

@@ -92,4 +92,18 @@ namespaces! {
     ICE_UDP = "urn:xmpp:jingle:transports:ice-udp:1";
     /// DTLS-SRTP fingerprints (XEP-0320).
     DTLS = "urn:xmpp:jingle:apps:dtls:0";
+    /// Grouping of contents (XEP-0338).
+    GROUPING = "urn:xmpp:jingle:apps:grouping:0";
+    /// SCTP over DTLS in a Jingle transport (XEP-0343).
+    DTLS_SCTP = "urn:xmpp:jingle:transports:dtls-sctp:1";
+    /// Jingle's own error conditions (XEP-0166 10).
+    JINGLE_ERRORS = "urn:xmpp:jingle:errors:1";
+    /// Tracks to start muted.
+    START_MUTED = "http://jitsi.org/jitmeet/start-muted";
+    /// Moderators mute microphones.
+    MUTE_AUDIO = "http://jitsi.org/jitmeet/audio";
+    /// Moderators mute cameras.
+    MUTE_VIDEO = "http://jitsi.org/jitmeet/video";
+    /// Moderators mute screens.
+    MUTE_DESKTOP = "http://jitsi.org/jitmeet/desktop";
 }

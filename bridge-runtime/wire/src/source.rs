@@ -32,6 +32,14 @@ impl Source {
         }
     }
 
+    /// The media stream and track it belongs to (RFC 8830).
+    pub fn msid(&self) -> Option<&str> {
+        self.parameters
+            .iter()
+            .find(|(name, _)| name == "msid")
+            .map(|(_, value)| value.as_str())
+    }
+
     /// Reads a `<source>`.
     ///
     /// # Errors
