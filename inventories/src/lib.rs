@@ -5,5 +5,14 @@
 //! told to open and nothing else: no network, no printing, no clock.
 #![forbid(unsafe_code)]
 
+pub mod diagnostic;
+pub mod load;
 pub mod model;
 pub mod names;
+pub mod rules;
+mod shape;
+mod tree;
+
+pub use diagnostic::{Diagnostic, Place, Severity, Source};
+pub use load::{Loaded, load, load_text};
+pub use shape::{schema, schema_text};

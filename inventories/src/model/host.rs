@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::site::{FirewallBackend, XmppVia};
 use crate::names::{HostName, MucNick};
 
+/// The UDP port of media unless the host says another.
+pub const DEFAULT_MEDIA_PORT: u16 = 10_000;
+
 /// A host of the site.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +44,14 @@ impl Host {
         self.nickname
             .clone()
             .unwrap_or_else(|| MucNick::new(name.as_str()))
+    }
+
+    /// The UDP port of the bridge's media.
+    pub fn media_port(&self) -> u16 {
+        self.overrides
+            .bridge
+            .media_port
+            .unwrap_or(DEFAULT_MEDIA_PORT)
     }
 }
 

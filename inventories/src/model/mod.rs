@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use host::{Addresses, BridgeOverrides, Host, Overrides, Role, Ssh};
+pub use host::{Addresses, BridgeOverrides, DEFAULT_MEDIA_PORT, Host, Overrides, Role, Ssh};
 pub use site::{
     Authentication, AuthenticationMode, BridgeChannel, FirewallBackend, Site, Tls, Turn, XmppVia,
 };
