@@ -17,3 +17,4 @@ pub mod rtcp;
 // Transport: everything below it.
 pub mod rtp;
 pub mod srtp;
+pub mod transport;
