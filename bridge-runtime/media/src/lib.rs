@@ -10,9 +10,11 @@
 )]
 
 // Routing: everything above the decrypted packet.
+pub mod channel;
 pub mod conference;
 pub mod identifiers;
 pub mod rtcp;
+pub mod speaker;
 
 // Transport: everything below it.
 pub mod rtp;
