@@ -5,15 +5,19 @@
 #![forbid(unsafe_code)]
 #![expect(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     reason = "wire fields and unwrapped counters are cut to their width on purpose"
 )]
 
 // Routing: everything above the decrypted packet.
+pub mod allocation;
 pub mod channel;
+pub mod codec;
 pub mod conference;
 pub mod identifiers;
 pub mod rtcp;
+pub mod source;
 pub mod speaker;
 
 // Transport: everything below it.

@@ -57,7 +57,9 @@ mod tests {
     fn speakers_come_first_and_leavers_go() {
         let [a, b, c] = [0, 1, 2].map(EndpointIndex);
         let mut order = SpeechOrder::default();
-        [a, b, c].map(|endpoint| order.add(endpoint));
+        for endpoint in [a, b, c] {
+            order.add(endpoint);
+        }
         order.spoke(c);
         order.spoke(b);
         assert_eq!(order.as_slice(), [b, c, a]);

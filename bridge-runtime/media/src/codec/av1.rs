@@ -1,0 +1,349 @@
+//! AV1 dependency descriptor header extension (AV1 RTP specification, appendix A).
+//!
+//! The mandatory three bytes are rewritten in place; of the template structure only the layers
+//! and chains-free facts needed for forwarding are kept. A descriptor that refers to a structure
+//! never seen is refused, and its packet goes by generic rules.
+
+/// Most templates a structure can have (six bit ids).
+const MAXIMUM_TEMPLATES: usize = 64;
+/// Most decode targets.
+const MAXIMUM_TARGETS: usize = 32;
+
+/// Facts of one packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the flags on the wire"
+)]
+pub struct Descriptor {
+    /// First packet of a frame.
+    pub starts_frame: bool,
+    /// Last packet of a frame.
+    pub ends_frame: bool,
+    /// First packet of a frame that carries a structure: a key frame.
+    pub starts_key_frame: bool,
+    /// Whether the descriptor carries a structure.
+    pub has_structure: bool,
+    /// Template id on the wire.
+    pub template_id: u8,
+    /// Frame counter on the wire.
+    pub frame_number: u16,
+    /// Spatial layer of the template.
+    pub spatial: u8,
+    /// Temporal layer of the template.
+    pub temporal: u8,
+    /// Heights of the spatial layers, when the structure states them.
+    pub heights: Option<[u16; 4]>,
+    /// Highest spatial layer of the structure.
+    pub highest_spatial: u8,
+    /// Decode targets (bit per target) for which the frame is not present.
+    pub absent_targets: u32,
+    /// Decode targets (bit per target) for which this frame is a switching point.
+    pub switch_targets: u32,
+}
+
+/// Template structure of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Structure {
+    template_id_offset: u8,
+    templates: u8,
+    targets: u8,
+    layers: [(u8, u8); MAXIMUM_TEMPLATES],
+    /// Per template: targets without it, and targets it switches.
+    absent: [u32; MAXIMUM_TEMPLATES],
+    switches: [u32; MAXIMUM_TEMPLATES],
+    heights: Option<[u16; 4]>,
+    highest_spatial: u8,
+}
+
+impl Structure {
+    /// Number of templates.
+    pub const fn templates(&self) -> u8 {
+        self.templates
+    }
+
+    /// The decode target that shows exactly up to `spatial` and `temporal`: the one with the
+    /// most frames whose layers do not exceed them.
+    pub fn target_for(&self, spatial: u8, temporal: u8) -> Option<u8> {
+        let mut best: Option<(u32, u8)> = None;
+        for target in 0..self.targets.min(MAXIMUM_TARGETS as u8) {
+            let mut highest = (0, 0);
+            let mut present = 0;
+            for template in 0..usize::from(self.templates) {
+                if self.absent[template] & 1 << target == 0 {
+                    present += 1;
+                    highest.0 = highest.0.max(self.layers[template].0);
+                    highest.1 = highest.1.max(self.layers[template].1);
+                }
+            }
+            let score = u32::from(highest.0) << 8 | u32::from(highest.1);
+            if present > 0
+                && highest.0 <= spatial
+                && highest.1 <= temporal
+                && best.is_none_or(|(other, _)| score > other)
+            {
+                best = Some((score, target));
+            }
+        }
+        best.map(|(_, target)| target)
+    }
+}
+
+struct Bits<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl Bits<'_> {
+    fn read(&mut self, count: usize) -> Option<u32> {
+        let mut value = 0;
+        for _ in 0..count {
+            let byte = *self.bytes.get(self.position / 8)?;
+            value = value << 1 | u32::from(byte >> (7 - self.position % 8) & 1);
+            self.position += 1;
+        }
+        Some(value)
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        self.read(1).map(|bit| bit == 1)
+    }
+
+    /// Non-symmetric unsigned number below `limit` (AV1 specification section 4.10.7).
+    fn non_symmetric(&mut self, limit: u32) -> Option<u32> {
+        let width = 32 - limit.leading_zeros();
+        let shorter = (1_u32 << width) - limit;
+        let value = self.read(width.checked_sub(1)? as usize)?;
+        if value < shorter {
+            return Some(value);
+        }
+        Some((value << 1 | self.read(1)?) - shorter)
+    }
+}
+
+impl Descriptor {
+    /// Reads the extension element; a structure in it replaces `structure`.
+    pub fn parse(bytes: &[u8], structure: &mut Option<Box<Structure>>) -> Option<Self> {
+        let mut bits = Bits { bytes, position: 0 };
+        let mut descriptor = Self {
+            starts_frame: bits.flag()?,
+            ends_frame: bits.flag()?,
+            template_id: bits.read(6)? as u8,
+            frame_number: bits.read(16)? as u16,
+            ..Self::default()
+        };
+        let (mut custom_targets, mut active_targets) = (false, false);
+        if bytes.len() > 3 {
+            descriptor.has_structure = bits.flag()?;
+            active_targets = bits.flag()?;
+            custom_targets = bits.flag()?;
+            let _custom_differences = bits.flag()?;
+            let _custom_chains = bits.flag()?;
+            if descriptor.has_structure {
+                let parsed = Structure::parse(&mut bits)?;
+                match structure {
+                    Some(known) => **known = parsed,
+                    None => *structure = Some(Box::new(parsed)),
+                }
+            }
+        }
+        let known = structure.as_ref()?;
+        if active_targets {
+            bits.read(usize::from(known.targets))?;
+        }
+        let template = (descriptor.template_id + 64 - known.template_id_offset) & 63;
+        if template >= known.templates {
+            return None;
+        }
+        let template = usize::from(template);
+        (descriptor.spatial, descriptor.temporal) = known.layers[template];
+        descriptor.absent_targets = known.absent[template];
+        descriptor.switch_targets = known.switches[template];
+        if custom_targets {
+            (descriptor.absent_targets, descriptor.switch_targets) =
+                read_indications(&mut bits, known.targets)?;
+        }
+        descriptor.heights = known.heights;
+        descriptor.highest_spatial = known.highest_spatial;
+        descriptor.starts_key_frame = descriptor.starts_frame && descriptor.has_structure;
+        Some(descriptor)
+    }
+
+    /// Writes the frame number over that of an element.
+    pub fn rewrite_frame_number(element: &mut [u8], frame_number: u16) {
+        crate::rtp::rewrite::set(element, 1, frame_number.to_be_bytes());
+    }
+}
+
+/// Reads two bits per target: 0 not present, 1 discardable, 2 switch, 3 required.
+fn read_indications(bits: &mut Bits<'_>, targets: u8) -> Option<(u32, u32)> {
+    let (mut absent, mut switches) = (0, 0);
+    for target in 0..targets {
+        match bits.read(2)? {
+            0 => absent |= 1 << target,
+            2 => switches |= 1 << target,
+            _ => {}
+        }
+    }
+    Some((absent, switches))
+}
+
+impl Structure {
+    fn parse(bits: &mut Bits<'_>) -> Option<Self> {
+        let mut structure = Self {
+            template_id_offset: bits.read(6)? as u8,
+            templates: 0,
+            targets: bits.read(5)? as u8 + 1,
+            layers: [(0, 0); MAXIMUM_TEMPLATES],
+            absent: [0; MAXIMUM_TEMPLATES],
+            switches: [0; MAXIMUM_TEMPLATES],
+            heights: None,
+            highest_spatial: 0,
+        };
+        structure.parse_layers(bits)?;
+        for template in 0..usize::from(structure.templates) {
+            (structure.absent[template], structure.switches[template]) =
+                read_indications(bits, structure.targets)?;
+        }
+        for _ in 0..structure.templates {
+            while bits.flag()? {
+                bits.read(4)?;
+            }
+        }
+        structure.skip_chains(bits)?;
+        if bits.flag()? {
+            let mut heights = [0; 4];
+            for height in heights
+                .iter_mut()
+                .take(usize::from(structure.highest_spatial) + 1)
+            {
+                let _width = bits.read(16)?;
+                *height = (bits.read(16)? + 1).min(65_535) as u16;
+            }
+            structure.heights = Some(heights);
+        }
+        Some(structure)
+    }
+
+    fn parse_layers(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+        let (mut spatial, mut temporal) = (0_u8, 0_u8);
+        loop {
+            *self.layers.get_mut(usize::from(self.templates))? = (spatial, temporal);
+            self.templates += 1;
+            match bits.read(2)? {
+                0 => {}
+                1 => temporal += 1,
+                2 => {
+                    temporal = 0;
+                    spatial += 1;
+                }
+                _ => break,
+            }
+        }
+        self.highest_spatial = spatial;
+        (spatial < 4 && temporal < 8).then_some(())
+    }
+
+    fn skip_chains(&self, bits: &mut Bits<'_>) -> Option<()> {
+        let chains = bits.non_symmetric(u32::from(self.targets) + 1)?;
+        if chains == 0 {
+            return Some(());
+        }
+        for _ in 0..self.targets {
+            bits.non_symmetric(chains)?;
+        }
+        for _ in 0..self.templates {
+            for _ in 0..chains {
+                bits.read(4)?;
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Writes bits for a test.
+    #[derive(Default)]
+    struct Writer(Vec<bool>);
+
+    impl Writer {
+        fn put(&mut self, value: u32, count: u32) {
+            self.0
+                .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        }
+
+        fn bytes(&self) -> Vec<u8> {
+            self.0
+                .chunks(8)
+                .map(|chunk| {
+                    chunk
+                        .iter()
+                        .enumerate()
+                        .fold(0, |byte, (bit, set)| byte | u8::from(*set) << (7 - bit))
+                })
+                .collect()
+        }
+    }
+
+    /// One spatial and two temporal layers, two targets, no chains, one resolution.
+    fn key_frame(frame_number: u16) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.put(0b11, 2);
+        writer.put(5, 6);
+        writer.put(u32::from(frame_number), 16);
+        writer.put(0b1_0000, 5);
+        writer.put(5, 6);
+        writer.put(1, 5);
+        writer.put(1, 2);
+        writer.put(3, 2);
+        // Template 0: switch for both; template 1: absent for target 0, discardable for 1.
+        writer.put(0b1010, 4);
+        writer.put(0b0001, 4);
+        // Frame differences: none, then one.
+        writer.put(0, 1);
+        writer.put(0b1, 1);
+        writer.put(0, 4);
+        writer.put(0, 1);
+        // No chains: non-symmetric number below 3, value 0 in one bit.
+        writer.put(0, 1);
+        writer.put(1, 1);
+        writer.put(639, 16);
+        writer.put(359, 16);
+        writer.bytes()
+    }
+
+    #[test]
+    fn a_key_frame_brings_the_structure_for_the_frames_after_it() {
+        let mut structure = None;
+        assert_eq!(Descriptor::parse(&[0xc6, 0, 1], &mut structure), None);
+        let key = Descriptor::parse(&key_frame(7), &mut structure).unwrap();
+        assert!(key.starts_key_frame);
+        assert_eq!(key.frame_number, 7);
+        assert_eq!(key.heights.unwrap()[0], 360);
+        let next = Descriptor::parse(&[0xc6, 0, 8], &mut structure).unwrap();
+        assert_eq!((next.spatial, next.temporal, next.frame_number), (0, 1, 8));
+        assert_eq!(next.absent_targets, 0b01);
+        let structure = structure.unwrap();
+        assert_eq!(structure.target_for(0, 0), Some(0));
+        assert_eq!(structure.target_for(3, 7), Some(1));
+    }
+
+    proptest! {
+        #[test]
+        fn any_element_is_judged_without_panic(
+            first in proptest::collection::vec(any::<u8>(), 0..80),
+            second in proptest::collection::vec(any::<u8>(), 0..8),
+        ) {
+            let mut structure = None;
+            let _ = Descriptor::parse(&first, &mut structure);
+            let _ = Descriptor::parse(&second, &mut structure);
+            if let Some(structure) = structure {
+                let _ = structure.target_for(2, 2);
+            }
+        }
+    }
+}

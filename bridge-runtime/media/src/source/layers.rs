@@ -1,0 +1,151 @@
+//! Layers of one video source, with their measured rates.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::RateMeter;
+
+/// Most simulcast encodings of a source.
+pub const MAXIMUM_ENCODINGS: usize = 4;
+/// Most spatial layers of one encoding that are told apart.
+const SPATIAL: usize = 4;
+/// Most temporal layers that are told apart.
+const TEMPORAL: usize = 4;
+/// Most layers of one source.
+pub const MAXIMUM_LAYERS: usize = MAXIMUM_ENCODINGS * SPATIAL * TEMPORAL;
+
+/// Height assumed for the lowest encoding until the stream tells better.
+const LOWEST_HEIGHT: i32 = 180;
+/// Frame rate assumed for all temporal layers together.
+const FULL_FRAME_RATE: f32 = 30.0;
+
+/// Names one layer; ordered by quality within one source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct LayerIndex {
+    /// Simulcast encoding, lowest first.
+    pub encoding: u8,
+    /// Spatial layer within the encoding.
+    pub spatial: u8,
+    /// Temporal layer.
+    pub temporal: u8,
+}
+
+/// A layer as allocation sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Layer {
+    /// Which one.
+    pub index: LayerIndex,
+    /// Height in pixels.
+    pub height: i32,
+    /// Frames per second.
+    pub frame_rate: f32,
+    /// Measured rate of all a receiver of this layer gets, in bit/s; zero when inactive.
+    pub bitrate: u64,
+}
+
+/// Measures the layers of one encoding.
+#[derive(Debug)]
+pub struct LayerMeter {
+    meters: [[Option<Box<RateMeter>>; TEMPORAL]; SPATIAL],
+    spatial_layers: u8,
+    temporal_layers: u8,
+    heights: [u16; SPATIAL],
+}
+
+impl LayerMeter {
+    /// Starts with one spatial and three temporal layers assumed.
+    pub const fn new() -> Self {
+        Self {
+            meters: [const { [const { None }; TEMPORAL] }; SPATIAL],
+            spatial_layers: 1,
+            temporal_layers: 1,
+            heights: [0; SPATIAL],
+        }
+    }
+
+    /// Counts a packet; allocates when a layer is seen for the first time. Returns whether it
+    /// was.
+    pub fn add(&mut self, now: Instant, spatial: u8, temporal: u8, bytes: usize) -> bool {
+        let spatial = usize::from(spatial).min(SPATIAL - 1);
+        let temporal = usize::from(temporal).min(TEMPORAL - 1);
+        let is_new = self.meters[spatial][temporal].is_none();
+        self.meters[spatial][temporal]
+            .get_or_insert_with(|| Box::new(RateMeter::new(now)))
+            .add(now, bytes);
+        self.spatial_layers = self.spatial_layers.max(spatial as u8 + 1);
+        self.temporal_layers = self.temporal_layers.max(temporal as u8 + 1);
+        is_new
+    }
+
+    /// Takes the heights a stream states for its spatial layers. Returns whether they are news.
+    pub fn set_heights(&mut self, heights: impl Iterator<Item = u16>, layers: u8) -> bool {
+        let layers = usize::from(layers).clamp(1, SPATIAL);
+        let mut changed = usize::from(self.spatial_layers) != layers;
+        self.spatial_layers = layers as u8;
+        for (known, height) in self.heights.iter_mut().zip(heights).take(layers) {
+            changed |= *known != height;
+            *known = height;
+        }
+        changed
+    }
+
+    /// Rate of everything in this encoding, bit/s.
+    pub fn bitrate(&mut self, now: Instant) -> u64 {
+        self.meters
+            .iter_mut()
+            .flatten()
+            .flatten()
+            .map(|meter| meter.bitrate(now))
+            .sum()
+    }
+
+    /// Appends the layers of this encoding to `layers`, lowest first, with cumulative rates.
+    /// `encodings` is the number of encodings of the source.
+    pub fn collect(&mut self, now: Instant, encoding: u8, encodings: u8, layers: &mut Vec<Layer>) {
+        let mut rates = [[0_u64; TEMPORAL]; SPATIAL];
+        for (rates, meters) in rates.iter_mut().zip(&mut self.meters) {
+            for (rate, meter) in rates.iter_mut().zip(meters) {
+                *rate = meter.as_mut().map_or(0, |meter| meter.bitrate(now));
+            }
+        }
+        for spatial in 0..usize::from(self.spatial_layers) {
+            let is_active = rates[spatial].iter().any(|rate| *rate > 0);
+            for temporal in 0..usize::from(self.temporal_layers) {
+                let sum: u64 = rates[..=spatial]
+                    .iter()
+                    .flat_map(|rates| &rates[..=temporal])
+                    .sum();
+                let shift = i32::from(self.temporal_layers) - 1 - temporal as i32;
+                layers.push(Layer {
+                    index: LayerIndex {
+                        encoding,
+                        spatial: spatial as u8,
+                        temporal: temporal as u8,
+                    },
+                    height: self.height(encoding, encodings, spatial),
+                    frame_rate: FULL_FRAME_RATE / 2_f32.powi(shift),
+                    // A spatial layer nobody sends is no choice, whatever lies below it.
+                    bitrate: if is_active { sum } else { 0 },
+                });
+            }
+        }
+    }
+
+    fn height(&self, encoding: u8, encodings: u8, spatial: usize) -> i32 {
+        if self.heights[spatial] > 0 {
+            return i32::from(self.heights[spatial]);
+        }
+        if encodings > 1 {
+            return LOWEST_HEIGHT << (u32::from(encoding) + spatial as u32);
+        }
+        // One encoding that says nothing about its size: spatial layers end at 720 lines.
+        (LOWEST_HEIGHT * 4) >> (u32::from(self.spatial_layers) - 1 - spatial as u32)
+    }
+}
+
+impl Default for LayerMeter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
