@@ -1,2 +1,259 @@
-//! End to end tests in the lab.
+//! End-to-end support: a lab of real hosts, and `jitctl` driven as an operator would drive it.
+//!
+//! Tests use the programs in `dist/` (built by `cargo xtask dist`), never the crates: what is
+//! proved is what people get. Each test has a lab of its own, taken down when the test ends, well
+//! or not. A missing program or missing root is a failure, not a skip.
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::expect_used,
+    reason = "test support: a broken set-up ends the test"
+)]
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The DNS name of every test site.
+pub const DOMAIN: &str = "meet.test";
+
+/// A lab with an inventory beside it.
+#[derive(Debug)]
+pub struct Lab {
+    name: String,
+    folder: PathBuf,
+}
+
+/// How a command ended and what it said.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was run.
+    pub command: String,
+    /// Its exit code; none after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` ended with {:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.command, self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+impl Outcome {
+    /// Holds that the command ended with `code`, and shows everything when not.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// Standard output as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+}
+
+/// `dist/jitctl`.
+///
+/// # Panics
+/// When it was not built.
+pub fn jitctl() -> PathBuf {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are inside the workspace");
+    let path = top.join("dist/jitctl");
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo xtask dist` first, or all tests with `cargo xtask test`",
+        path.display()
+    );
+    path
+}
+
+impl Lab {
+    /// Starts `hosts` bare hosts under a name of their own.
+    ///
+    /// # Panics
+    /// When they do not come up, for want of root for example.
+    #[track_caller]
+    pub fn up(name: &str, hosts: u8) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("jitctl-test-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+        let lab = Self {
+            name: format!("t-{name}"),
+            folder,
+        };
+        // What an earlier, killed run of this test may have left.
+        lab.lab(&["down"]);
+        lab.lab(&["up", "--hosts", &hosts.to_string()]).expect(0);
+        lab
+    }
+
+    /// Starts hosts and writes the inventory: `h1` is MAIN, the others are bridges.
+    ///
+    /// # Panics
+    /// When that fails.
+    #[track_caller]
+    pub fn with_inventory(name: &str, hosts: u8) -> Self {
+        let lab = Self::up(name, hosts);
+        lab.run(&["init", "--lab", &lab.name, "--domain", DOMAIN])
+            .expect(0);
+        lab
+    }
+
+    /// Starts hosts and deploys the whole site.
+    ///
+    /// # Panics
+    /// When that fails.
+    #[track_caller]
+    pub fn deployed(name: &str, hosts: u8) -> Self {
+        let lab = Self::with_inventory(name, hosts);
+        lab.run(&["apply", "--yes"]).expect(0);
+        lab
+    }
+
+    /// The lab's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder with the inventory and its secrets.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The inventory's text.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn inventory(&self) -> String {
+        std::fs::read_to_string(self.folder.join("jitctl.yaml")).expect("the inventory is there")
+    }
+
+    /// Runs `jitctl` with this site's inventory.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        finish(&mut self.command(arguments), arguments)
+    }
+
+    /// Runs `jitctl lab … --name THIS`.
+    pub fn lab(&self, arguments: &[&str]) -> Outcome {
+        let (verb, rest) = arguments.split_first().expect("a lab command has a verb");
+        let all: Vec<&str> = ["lab", verb, "--name", &self.name]
+            .into_iter()
+            .chain(rest.iter().copied())
+            .collect();
+        self.run(&all)
+    }
+
+    /// Starts `jitctl` and leaves it running.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("jitctl starts")
+    }
+
+    /// The standard output of a shell line on a host, as root.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn on(&self, host: &str, line: &str) -> String {
+        let answer = self
+            .run(&["--json", "exec", "--on", host, "--", line])
+            .expect(0)
+            .json();
+        answer["hosts"][0]["stdout"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The exit status of a shell line on a host, as root.
+    ///
+    /// # Panics
+    /// When the host cannot be reached.
+    #[track_caller]
+    pub fn status_on(&self, host: &str, line: &str) -> i64 {
+        let outcome = self.run(&["--json", "exec", "--on", host, "--", line]);
+        outcome.json()["hosts"][0]["status"]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{outcome}"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(jitctl());
+        command
+            .current_dir(&self.folder)
+            .args(arguments)
+            .env_remove("JITCTL_FILE")
+            .env("NO_COLOR", "1");
+        command
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let down = self.lab(&["down"]);
+        if down.code != Some(0) && !std::thread::panicking() {
+            panic!("{down}");
+        }
+        // Kept on failure, to look at.
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Runs a command to its end.
+///
+/// # Panics
+/// When it does not start.
+pub fn finish(command: &mut Command, shown: &[&str]) -> Outcome {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
+    Outcome {
+        command: format!("jitctl {}", shown.join(" ")),
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+/// When it does not within `limit`.
+#[track_caller]
+pub fn eventually(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < end, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}

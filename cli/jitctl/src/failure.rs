@@ -120,3 +120,19 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
         Exit::Success
     }
 }
+
+impl From<jitctl_transport::RemoteError> for Failure {
+    fn from(error: jitctl_transport::RemoteError) -> Self {
+        use jitctl_transport::RemoteError;
+
+        let exit = match &error {
+            RemoteError::Connect { .. } => Exit::Connect,
+            _ => Exit::Failure,
+        };
+        let help = match &error {
+            RemoteError::Connect { remedy, .. } => remedy.clone(),
+            _ => "run the command again; `jitctl doctor` looks for the cause".to_owned(),
+        };
+        Self::new(exit, Problem::new(error.to_string()).help(help))
+    }
+}

@@ -11,8 +11,10 @@ mod exit;
 mod failure;
 mod help;
 mod interrupt;
+mod journal;
 mod logging;
 mod printer;
+mod site;
 
 use std::process::ExitCode;
 

@@ -1,17 +1,34 @@
 //! The commands, one file each: its arguments and what it does.
 
+mod check;
 mod completions;
+mod exec;
+mod explain;
+mod logs;
 mod man;
+mod schema;
+mod ssh;
+mod trust;
+
+use std::future::Future;
 
 use clap::Subcommand;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt;
 
 /// What `jitctl` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Check(check::Check),
+    Schema(schema::Schema),
+    Logs(logs::Logs),
+    Ssh(ssh::Ssh),
+    Exec(exec::Exec),
+    Trust(trust::Trust),
+    Explain(explain::Explain),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -19,7 +36,31 @@ pub(crate) enum Command {
 /// Runs a command to its end.
 pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Check(command) => command.run(context),
+        Command::Schema(command) => Ok(command.run(context)),
+        Command::Logs(command) => wait(context, command.run(context)),
+        Command::Ssh(command) => command.run(context),
+        Command::Exec(command) => wait(context, command.run(context)),
+        Command::Trust(command) => wait(context, command.run(context)),
+        Command::Explain(command) => command.run(context),
         Command::Completions(command) => Ok(command.run(context)),
         Command::Man(command) => command.run(context),
     }
+}
+
+/// Runs a command that talks to hosts; Ctrl-C ends it in good order.
+fn wait<F>(context: &Context, command: F) -> Result<Exit, Failure>
+where
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::other(
+                format!("cannot start the runtime: {error}"),
+                "look at the limits of this process with `ulimit -a`",
+            )
+        })?;
+    runtime.block_on(interrupt::guard(context, command))
 }

@@ -25,6 +25,7 @@ pub(crate) use self::mask::Mask;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::table::{Cell, Tone, table};
 use crate::arguments::Color;
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Something a command prints as its result.
@@ -134,7 +135,8 @@ impl Printer {
         }
     }
 
-    fn style(&self) -> Style {
+    /// What standard output can show.
+    pub(crate) fn style(&self) -> Style {
         let terminal = std::io::stdout().is_terminal();
         Style {
             color: self.paints(terminal),
@@ -190,6 +192,12 @@ impl Printer {
         );
     }
 
+    /// Chatter that is JSON already: one line.
+    pub(crate) fn chatter_json(&self, line: &str) {
+        let masked = self.mask.apply(line);
+        self.progress.suspend(|| eprintln!("{masked}"));
+    }
+
     fn chatter(&self, kind: &str, text: &str, human: &str) {
         let line = if self.json {
             serde_json::json!({ kind: text }).to_string()
@@ -211,7 +219,10 @@ impl Printer {
     /// Everything a failed command has to say.
     pub(crate) fn failure(&self, failure: &Failure) {
         self.progress.clear();
-        for report in &failure.reports {
+        for (position, report) in failure.reports.iter().enumerate() {
+            if position > 0 && !self.json {
+                eprintln!();
+            }
             let text = if self.json {
                 report::json(report, failure.exit)
             } else {
@@ -219,6 +230,17 @@ impl Printer {
             };
             eprintln!("{}", self.mask.apply(text.trim_end()));
         }
+    }
+
+    /// A finding that does not end the command.
+    pub(crate) fn diagnostic(&self, found: &miette::Report) {
+        let text = if self.json {
+            report::json(found, Exit::Success)
+        } else {
+            report::human(found, self.colored())
+        };
+        self.progress
+            .suspend(|| eprintln!("{}", self.mask.apply(text.trim_end())));
     }
 
     /// Where `tracing` writes.

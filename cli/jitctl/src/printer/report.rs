@@ -1,6 +1,8 @@
 //! Failures in their two forms.
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Report, ThemeCharacters};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, Report, Severity, ThemeCharacters,
+};
 
 use crate::exit::Exit;
 
@@ -30,7 +32,12 @@ pub(super) fn json(report: &Report, exit: Exit) -> String {
     let causes: Vec<String> = report.chain().skip(1).map(ToString::to_string).collect();
     let diagnostic: &dyn Diagnostic = report.as_ref();
     serde_json::json!({
-        "error": report.to_string(),
+        "message": report.to_string(),
+        "severity": match diagnostic.severity() {
+            Some(Severity::Warning) => "warning",
+            Some(Severity::Advice) => "advice",
+            _ => "error",
+        },
         "code": diagnostic.code().map(|code| code.to_string()),
         "causes": causes,
         "help": diagnostic.help().map(|help| help.to_string()),

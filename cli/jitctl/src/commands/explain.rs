@@ -1,0 +1,91 @@
+//! `jitctl explain`: what a code of an error or a finding means.
+
+use jitctl_inventory::Severity;
+use jitctl_inventory::rules::{self, Rule};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::help;
+use crate::printer::{Style, View, table};
+
+/// Explain a code such as `E012`, or list all codes.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help::tail(
+    &[
+        ("jitctl explain E012", "why a rule exists and what to do"),
+        ("jitctl explain", "every code with its title"),
+    ],
+    &[Exit::Success, Exit::Usage],
+))]
+pub(crate) struct Explain {
+    /// The code.
+    code: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    code: &'static str,
+    severity: &'static str,
+    title: &'static str,
+    text: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct List(Vec<Entry>);
+
+impl Explain {
+    pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let Some(code) = &self.code else {
+            context
+                .printer
+                .view(&List(rules::rules().map(entry).collect()));
+            return Ok(Exit::Success);
+        };
+        let rule = rules::rule(&code.to_ascii_uppercase()).ok_or_else(|| {
+            Failure::usage(
+                format!("there is no code `{code}`"),
+                "list them with `jitctl explain`",
+            )
+        })?;
+        context.printer.view(&entry(rule));
+        Ok(Exit::Success)
+    }
+}
+
+fn entry(rule: &Rule) -> Entry {
+    Entry {
+        code: rule.code,
+        severity: match rule.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        title: rule.title,
+        text: rule.doc,
+    }
+}
+
+impl View for Entry {
+    fn human(&self, style: Style) -> String {
+        format!(
+            "{} ({}): {}\n\n{}",
+            style.bold(self.code),
+            self.severity,
+            self.title,
+            self.text
+        )
+    }
+}
+
+impl View for List {
+    fn human(&self, style: Style) -> String {
+        let rows = self
+            .0
+            .iter()
+            .map(|entry| vec![entry.code.into(), entry.severity.into(), entry.title.into()])
+            .collect();
+        table(style, &["code", "kind", "title"], rows)
+    }
+}

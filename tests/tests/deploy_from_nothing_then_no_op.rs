@@ -1,0 +1,58 @@
+//! From three bare hosts to a site, and a second apply that touches nothing.
+
+use jitctl_tests::Lab;
+
+/// Everything that an apply could touch, with the time it was last changed; and when each unit
+/// was last started. `ctime` cannot be set back by a program that rewrites a file.
+const FINGERPRINT: &str = "find /etc /usr/lib/jitctl /usr/local /var/lib/jitctl/releases \
+     -xdev -printf '%p %C@ %T@ %m %u:%g %l\\n' | sort; \
+     for unit in prosody nginx jitctl-focus jitctl-bridge jitctl-firewall nftables; do \
+     systemctl show -p Id,ActiveEnterTimestampMonotonic,ExecReloadStartTimestamp,MainPID $unit; done; \
+     nft -s list ruleset";
+
+#[test]
+fn a_bare_site_is_deployed_and_a_second_apply_changes_nothing() {
+    let lab = Lab::with_inventory("deploy", 3);
+
+    let plan = lab.run(&["plan"]).expect(2);
+    for expected in ["prosody", "nginx", "jitctl-bridge", "5222"] {
+        assert!(
+            plan.stdout.contains(expected),
+            "the plan names {expected}: {plan}"
+        );
+    }
+
+    lab.run(&["apply", "--yes"]).expect(0);
+    lab.run(&["plan"]).expect(0);
+
+    let status = lab.run(&["--json", "status"]).expect(0);
+    let bridges = status.json()["bridges"].clone();
+    let counted = bridges
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|bridge| bridge["operational"] == true)
+        .count();
+    assert_eq!(counted, 2, "the focus counts both bridges: {status}");
+
+    let before: Vec<String> = ["h1", "h2", "h3"]
+        .map(|host| lab.on(host, FINGERPRINT))
+        .into();
+    lab.run(&["apply", "--yes"]).expect(0);
+    let after: Vec<String> = ["h1", "h2", "h3"]
+        .map(|host| lab.on(host, FINGERPRINT))
+        .into();
+    for (host, (before, after)) in before.iter().zip(&after).enumerate() {
+        let changed: Vec<&str> = after
+            .lines()
+            .filter(|line| !before.contains(*line))
+            .collect();
+        assert!(changed.is_empty(), "h{} changed: {changed:#?}", host + 1);
+    }
+
+    let page = lab.lab(&["exec", "client", "--", "curl", "-fsS", "https://meet.test/"]);
+    assert!(
+        page.expect(0).stdout.contains("<html"),
+        "the page is served"
+    );
+}
