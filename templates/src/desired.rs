@@ -23,6 +23,8 @@ pub struct DesiredHost {
     pub users: Vec<SystemUser>,
     /// Our own programs.
     pub binaries: Vec<Binary>,
+    /// Directories that must exist with these permissions, before any file is written.
+    pub directories: Vec<Directory>,
     /// Files that we own, whole.
     pub files: Vec<RenderedFile>,
     /// Links that we own.
@@ -44,6 +46,19 @@ pub struct SystemUser {
     pub name: String,
 }
 
+/// A directory that must exist; its other contents are none of our business.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// Absolute path on the host.
+    pub path: String,
+    /// Permission bits, such as `0o700`.
+    pub mode: u32,
+    /// Owner.
+    pub owner: String,
+    /// Group.
+    pub group: String,
+}
+
 /// One of our programs, carried by `jitctl` and switched atomically.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binary {
@@ -60,7 +75,7 @@ pub struct RenderedFile {
     pub path: String,
     /// Permission bits, such as `0o644`.
     pub mode: u32,
-    /// Owner and group.
+    /// Owner.
     pub owner: String,
     /// Group.
     pub group: String,
@@ -137,6 +152,9 @@ pub struct Link {
     pub path: String,
     /// What it points at.
     pub target: String,
+    /// Create it only where nothing stands at `path`, and leave it alone afterwards: the host
+    /// itself points it elsewhere later (the ACME hook does so with the web certificate).
+    pub seed: bool,
     /// What a change needs.
     pub on_change: Vec<Action>,
 }
@@ -164,8 +182,10 @@ pub struct Service {
 pub struct PortRule {
     /// Transport.
     pub protocol: Protocol,
-    /// Port number.
+    /// Port number, the first one of a range.
     pub port: u16,
+    /// The last port of a range; the same as `port` for a single one.
+    pub last_port: u16,
     /// Who may come in.
     pub from: Source,
     /// Why, for plans and comments.

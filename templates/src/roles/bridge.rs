@@ -1,0 +1,132 @@
+//! A BRIDGE host: the selective forwarding unit and its settings.
+
+use std::net::IpAddr;
+
+use jitctl_inventory::model::{BridgeChannel, Inventory, Role};
+use jitctl_inventory::names::HostName;
+use serde::Serialize;
+
+use super::Scene;
+use super::common::{CA_FILE, CREDENTIALS};
+use crate::addresses;
+use crate::desired::{Action, Binary, FileCheck, Gate, Protocol, Source};
+use crate::error::RenderError;
+use crate::host::{FileSpec, HostBuilder};
+use crate::ports;
+
+/// The unit of the bridge.
+pub(crate) const UNIT: &str = "jitctl-bridge.service";
+
+#[derive(Serialize)]
+struct BridgeView<'a> {
+    nickname: String,
+    region: Option<&'a str>,
+    xmpp: Vec<XmppView>,
+    domain: &'a str,
+    username: &'a str,
+    ca_file: &'a str,
+    http_private: String,
+    media_port: u16,
+    public_addresses: Vec<String>,
+    advertise_private: bool,
+}
+
+#[derive(Serialize)]
+struct XmppView {
+    main: String,
+    address: String,
+}
+
+#[derive(Serialize)]
+struct UnitView<'a> {
+    credentials: &'a str,
+}
+
+/// The UDP port of all media of a bridge.
+pub(crate) fn media_port(inventory: &Inventory, name: &HostName) -> u16 {
+    inventory
+        .hosts
+        .get(name)
+        .and_then(|host| host.overrides.bridge.media_port)
+        .unwrap_or(ports::MEDIA.number)
+}
+
+pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<(), RenderError> {
+    let restart = Action::Restart(UNIT.to_owned());
+    let nickname = scene.host.muc_nick(scene.name);
+    let media_port = media_port(scene.inventory, scene.name);
+
+    builder.user("jitctl-bridge");
+    builder.desired.binaries.push(Binary {
+        name: "jitctl-bridge".to_owned(),
+        restarts: vec![UNIT.to_owned()],
+    });
+    builder.secret(
+        &scene.options.bridge_account.bridge_password(),
+        FileSpec::private(format!("{CREDENTIALS}/bridge-xmpp-password"))
+            .on_change([restart.clone()]),
+    );
+    let view = BridgeView {
+        nickname: nickname.to_string(),
+        region: scene.host.region.as_deref(),
+        xmpp: xmpp_views(scene)?,
+        domain: scene.domain(),
+        username: scene.options.bridge_account.bridge_user(),
+        ca_file: CA_FILE,
+        http_private: format!("127.0.0.1:{}", ports::BRIDGE_HTTP.number),
+        media_port,
+        public_addresses: scene.host.address.public.iter().map(IpAddr::to_string).collect(),
+        advertise_private: scene.host.overrides.bridge.advertise_private.unwrap_or(true),
+    };
+    builder.template(
+        "bridge/bridge.toml",
+        &view,
+        FileSpec::public("/etc/jitctl/bridge.toml")
+            .check(FileCheck::Bridge)
+            .on_change([restart.clone()]),
+    )?;
+    builder.template(
+        "bridge/jitctl-bridge.service",
+        &UnitView {
+            credentials: CREDENTIALS,
+        },
+        FileSpec::public(format!("/etc/systemd/system/{UNIT}"))
+            .check(FileCheck::SystemdUnit)
+            .on_change([Action::DaemonReload, restart]),
+    )?;
+
+    builder.service(UNIT);
+    builder.numbered_port(ports::MEDIA, media_port, Source::World);
+    builder.port(ports::BRIDGE_HTTP, Source::Nobody);
+    if scene.inventory.site.bridge_channel == BridgeChannel::Websocket {
+        let mains = addresses::websocket_sources(scene.inventory, scene.name);
+        builder.port(ports::BRIDGE_WEBSOCKET, Source::Only(mains));
+    }
+    builder.gate(Gate::UnitActive(UNIT.to_owned()));
+    builder.gate(Gate::Listening(Protocol::Udp, media_port));
+    builder.gate(Gate::HttpOk(format!(
+        "http://127.0.0.1:{}/about/health",
+        ports::BRIDGE_HTTP.number
+    )));
+    builder.gate(Gate::BridgeCounted(nickname.to_string()));
+    Ok(())
+}
+
+fn xmpp_views(scene: &Scene<'_>) -> Result<Vec<XmppView>, RenderError> {
+    scene
+        .inventory
+        .hosts_with(Role::Main)
+        .map(|(main, _)| {
+            let route = addresses::xmpp_via(scene.inventory, main, scene.name).ok_or_else(|| {
+                RenderError::NoRoute {
+                    bridge: scene.name.to_string(),
+                    main: main.to_string(),
+                }
+            })?;
+            Ok(XmppView {
+                main: main.to_string(),
+                address: route.with_port(ports::XMPP.number),
+            })
+        })
+        .collect()
+}
