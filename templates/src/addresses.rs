@@ -38,11 +38,7 @@ impl XmppRoute {
 /// A host reaches itself over loopback. Otherwise the private network when both ends have an
 /// address of the same family there, else the public one; `xmpp_via` of the bridge's overrides or
 /// of the site can insist on either.
-pub fn xmpp_via(
-    inventory: &Inventory,
-    main: &HostName,
-    bridge: &HostName,
-) -> Option<XmppRoute> {
+pub fn xmpp_via(inventory: &Inventory, main: &HostName, bridge: &HostName) -> Option<XmppRoute> {
     if main == bridge {
         return Some(XmppRoute {
             network: Network::Loopback,
@@ -56,12 +52,11 @@ pub fn xmpp_via(
 }
 
 fn route(target: &Host, caller: &Host, via: XmppVia) -> Option<XmppRoute> {
-    let private = common_family(&target.address.private, &caller.address.private).map(|address| {
-        XmppRoute {
+    let private =
+        common_family(&target.address.private, &caller.address.private).map(|address| XmppRoute {
             network: Network::Private,
             address,
-        }
-    });
+        });
     let public = target
         .address
         .public
@@ -138,7 +133,11 @@ pub fn websocket_via(
         .overrides
         .xmpp_via
         .unwrap_or(inventory.site.xmpp_via);
-    route(inventory.hosts.get(bridge)?, inventory.hosts.get(main)?, via)
+    route(
+        inventory.hosts.get(bridge)?,
+        inventory.hosts.get(main)?,
+        via,
+    )
 }
 
 /// The addresses from which MAIN hosts reach the WebSockets of `bridge`, sorted.

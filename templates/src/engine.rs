@@ -39,17 +39,15 @@ impl Engine {
         engine.tera.autoescape_on(Vec::<&str>::new());
         engine.tera.register_filter("quote", quote);
         engine.tera.register_filter("lua", lua);
-        for template in registry::templates() {
-            let text = engine
-                .overrides
-                .get(template.name)
-                .map_or(template.text, |replaced| replaced.text.as_str())
-                .to_owned();
-            engine
-                .tera
-                .add_raw_template(template.name, &text)
-                .map_err(|error| engine.explain(template.name, &error))?;
-        }
+        // All at once: templates include each other.
+        let texts: Vec<(&str, String)> = registry::templates()
+            .iter()
+            .map(|template| (template.name, engine.text(template.name).to_owned()))
+            .collect();
+        engine
+            .tera
+            .add_raw_templates(texts)
+            .map_err(|error| engine.explain("templates", &error))?;
         Ok(engine)
     }
 
@@ -123,11 +121,13 @@ impl Engine {
     }
 
     fn explain(&self, template: &str, error: &tera::Error) -> RenderError {
-        let (line, message) = match error.kind() {
-            ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
-                (report.span().start_line, report.message().to_owned())
-            }
-            other => (0, other.to_string()),
+        let (template, line, message) = match error.kind() {
+            ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => (
+                report.filename(),
+                report.span().start_line,
+                report.message().to_owned(),
+            ),
+            other => (template, 0, other.to_string()),
         };
         RenderError::Template {
             template: self.display_name(template),
@@ -144,7 +144,9 @@ fn line_of_variable(text: &str, name: &str) -> usize {
     text.lines()
         .position(|line| {
             (line.contains("{{") || line.contains("{%"))
-                && line.split(|character| !is_word(character)).any(|word| word == name)
+                && line
+                    .split(|character| !is_word(character))
+                    .any(|word| word == name)
         })
         .map_or(0, |index| index + 1)
 }
@@ -203,7 +205,9 @@ fn read_override(folder: &Path, path: PathBuf) -> Result<(String, Override), Ren
         .to_string_lossy()
         .into_owned();
     if registry::text(&name).is_none() {
-        let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let file_name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         let suggestion = registry::templates()
             .iter()
             .find(|template| template.name.rsplit('/').next() == file_name.as_deref())

@@ -96,7 +96,12 @@ impl<'a> HostBuilder<'a> {
     }
 
     pub(crate) fn directory(&mut self, path: &str, mode: u32) {
-        if !self.desired.directories.iter().any(|known| known.path == path) {
+        if !self
+            .desired
+            .directories
+            .iter()
+            .any(|known| known.path == path)
+        {
             self.desired.directories.push(Directory {
                 path: path.to_owned(),
                 mode,

@@ -3,21 +3,21 @@ var config = {
     hosts: {
         domain: {{ domain | quote }},
 {%- if secure_domain %}
-        anonymousdomain: {{ "guest." ~ domain | quote }},
+        anonymousdomain: {{ ("guest." ~ domain) | quote }},
         authdomain: {{ domain | quote }},
 {%- endif %}
-        muc: {{ "conference." ~ domain | quote }},
-        focus: {{ "focus." ~ domain | quote }},
+        muc: {{ ("conference." ~ domain) | quote }},
+        focus: {{ ("focus." ~ domain) | quote }},
     },
 
     // How a browser reaches XMPP: a WebSocket, else long polling.
-    websocket: {{ "wss://" ~ domain ~ "/xmpp-websocket" | quote }},
-    bosh: {{ "https://" ~ domain ~ "/http-bind" | quote }},
-    websocketKeepAliveUrl: {{ "https://" ~ domain ~ "/_unlock" | quote }},
+    websocket: {{ ("wss://" ~ domain ~ "/xmpp-websocket") | quote }},
+    bosh: {{ ("https://" ~ domain ~ "/http-bind") | quote }},
+    websocketKeepAliveUrl: {{ ("https://" ~ domain ~ "/_unlock") | quote }},
 
     // Rooms are asked for over HTTP, before XMPP is up.
-    conferenceRequestUrl: {{ "https://" ~ domain ~ "/conference-request/v1" | quote }},
-    focusUserJid: {{ focus_user ~ "@auth." ~ domain | quote }},
+    conferenceRequestUrl: {{ ("https://" ~ domain ~ "/conference-request/v1") | quote }},
+    focusUserJid: {{ (focus_user ~ "@auth." ~ domain) | quote }},
 
     bridgeChannel: {
         preferSctp: {{ prefer_sctp }},
@@ -30,7 +30,7 @@ var config = {
         useStunTurn: {{ turn }},
         stunServers: [
 {%- if turn %}
-            { urls: {{ "stun:" ~ domain ~ ":" ~ turn_port | quote }} },
+            { urls: {{ ("stun:" ~ domain ~ ":" ~ turn_port) | quote }} },
 {%- endif %}
         ],
     },

@@ -2,7 +2,7 @@
 -- The secrets of jitctl.cfg.lua, apart from it so that it can be shown. Readable by Prosody only.
 
 -- The focus answers conference requests as this component (XEP-0114).
-Component {{ "focus." ~ domain | lua }}
+Component {{ ("focus." ~ domain) | lua }}
 	component_secret = {{ component_secret | lua }}
 {%- if turn_secret %}
 
@@ -10,7 +10,7 @@ VirtualHost {{ domain | lua }}
 	external_service_secret = {{ turn_secret | lua }}
 {%- if secure_domain %}
 
-VirtualHost {{ "guest." ~ domain | lua }}
+VirtualHost {{ ("guest." ~ domain) | lua }}
 	external_service_secret = {{ turn_secret | lua }}
 {%- endif %}
 {%- endif %}

@@ -97,7 +97,7 @@ VirtualHost {{ domain | lua }}
 {%- endif %}
 
 -- Guests join rooms that are open.
-VirtualHost {{ "guest." ~ domain | lua }}
+VirtualHost {{ ("guest." ~ domain) | lua }}
 {%- else %}
 
 VirtualHost {{ domain | lua }}
@@ -117,19 +117,19 @@ VirtualHost {{ domain | lua }}
 
 ---------- Focus and bridges ----------
 
-VirtualHost {{ "auth." ~ domain | lua }}
+VirtualHost {{ ("auth." ~ domain) | lua }}
 	authentication = "internal_hashed"
 	smacks_hibernation_time = 15
 	-- Issued by the site's own authority, which focus and bridges verify against.
 	ssl = {
-		certificate = {{ "/etc/prosody/certs/auth." ~ domain ~ ".crt" | lua }};
-		key = {{ "/etc/prosody/certs/auth." ~ domain ~ ".key" | lua }};
+		certificate = {{ ("/etc/prosody/certs/auth." ~ domain ~ ".crt") | lua }};
+		key = {{ ("/etc/prosody/certs/auth." ~ domain ~ ".key") | lua }};
 	}
 
 ---------- Rooms ----------
 
 -- Meetings. Only the focus opens rooms; it is owner of each through "admins".
-Component {{ "conference." ~ domain | lua }} "muc"
+Component {{ ("conference." ~ domain) | lua }} "muc"
 	name = "Meetings"
 	storage = "memory"
 	restrict_room_creation = true
@@ -145,7 +145,7 @@ Component {{ "conference." ~ domain | lua }} "muc"
 	muc_room_default_history_length = 0
 
 -- The brewery, where bridges announce themselves.
-Component {{ "internal.auth." ~ domain | lua }} "muc"
+Component {{ ("internal.auth." ~ domain) | lua }} "muc"
 	name = "Services"
 	storage = "memory"
 	restrict_room_creation = true
@@ -157,5 +157,5 @@ Component {{ "internal.auth." ~ domain | lua }} "muc"
 	muc_room_default_history_length = 0
 
 -- The focus as XEP-0114 component; its secret is in jitctl-secrets.cfg.lua.
-Component {{ "focus." ~ domain | lua }}
+Component {{ ("focus." ~ domain) | lua }}
 	name = "Focus"

@@ -57,7 +57,11 @@ pub fn commands(intent: &FirewallIntent) -> Vec<Command> {
 fn service(intent: &FirewallIntent) -> String {
     let mut text = format!("{XML}<!-- Managed by jitctl. -->\n<service>\n");
     text.push_str("  <short>jitctl</short>\n");
-    for rule in intent.rules.iter().filter(|rule| rule.from == Source::World) {
+    for rule in intent
+        .rules
+        .iter()
+        .filter(|rule| rule.from == Source::World)
+    {
         let _ = writeln!(
             text,
             "  <port port=\"{}\" protocol=\"{}\"/>",

@@ -51,7 +51,13 @@ pub(crate) mod test_intent {
             backend: jitctl_inventory::model::FirewallBackend::Nftables,
             rules: vec![
                 rule(Protocol::Tcp, 443, 443, Source::World, "meeting page"),
-                rule(Protocol::Tcp, 5222, 5222, Source::Only(bridges.into()), "XMPP"),
+                rule(
+                    Protocol::Tcp,
+                    5222,
+                    5222,
+                    Source::Only(bridges.into()),
+                    "XMPP",
+                ),
                 rule(Protocol::Tcp, 5347, 5347, Source::Nobody, "components"),
                 rule(Protocol::Udp, 49152, 50175, Source::World, "TURN relays"),
             ],

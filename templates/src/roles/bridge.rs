@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use jitctl_inventory::model::{BridgeChannel, Inventory, Role};
-use jitctl_inventory::names::HostName;
+use jitctl_inventory::model::{BridgeChannel, Role};
 use serde::Serialize;
 
 use super::Scene;
@@ -42,19 +41,10 @@ struct UnitView<'a> {
     credentials: &'a str,
 }
 
-/// The UDP port of all media of a bridge.
-pub(crate) fn media_port(inventory: &Inventory, name: &HostName) -> u16 {
-    inventory
-        .hosts
-        .get(name)
-        .and_then(|host| host.overrides.bridge.media_port)
-        .unwrap_or(ports::MEDIA.number)
-}
-
 pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<(), RenderError> {
     let restart = Action::Restart(UNIT.to_owned());
     let nickname = scene.host.muc_nick(scene.name);
-    let media_port = media_port(scene.inventory, scene.name);
+    let media_port = scene.host.media_port();
 
     builder.user("jitctl-bridge");
     builder.desired.binaries.push(Binary {
@@ -75,8 +65,19 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         ca_file: CA_FILE,
         http_private: format!("127.0.0.1:{}", ports::BRIDGE_HTTP.number),
         media_port,
-        public_addresses: scene.host.address.public.iter().map(IpAddr::to_string).collect(),
-        advertise_private: scene.host.overrides.bridge.advertise_private.unwrap_or(true),
+        public_addresses: scene
+            .host
+            .address
+            .public
+            .iter()
+            .map(IpAddr::to_string)
+            .collect(),
+        advertise_private: scene
+            .host
+            .overrides
+            .bridge
+            .advertise_private
+            .unwrap_or(true),
     };
     builder.template(
         "bridge/bridge.toml",
@@ -117,12 +118,13 @@ fn xmpp_views(scene: &Scene<'_>) -> Result<Vec<XmppView>, RenderError> {
         .inventory
         .hosts_with(Role::Main)
         .map(|(main, _)| {
-            let route = addresses::xmpp_via(scene.inventory, main, scene.name).ok_or_else(|| {
-                RenderError::NoRoute {
-                    bridge: scene.name.to_string(),
-                    main: main.to_string(),
-                }
-            })?;
+            let route =
+                addresses::xmpp_via(scene.inventory, main, scene.name).ok_or_else(|| {
+                    RenderError::NoRoute {
+                        bridge: scene.name.to_string(),
+                        main: main.to_string(),
+                    }
+                })?;
             Ok(XmppView {
                 main: main.to_string(),
                 address: route.with_port(ports::XMPP.number),

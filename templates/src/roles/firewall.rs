@@ -35,7 +35,8 @@ pub(crate) fn set_backend(
         firewalld::BRIDGES4_FILE,
         firewalld::BRIDGES6_FILE,
     ];
-    host.files.retain(|file| !owned.contains(&file.path.as_str()));
+    host.files
+        .retain(|file| !owned.contains(&file.path.as_str()));
     host.services.retain(|service| service.unit != UNIT);
     if backend == FirewallBackend::None {
         return Ok(());

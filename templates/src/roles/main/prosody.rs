@@ -10,9 +10,7 @@ use serde::Serialize;
 
 use super::super::Scene;
 use crate::addresses;
-use crate::desired::{
-    Account, Action, FileCheck, Gate, Link, Protocol, SecretName, Source,
-};
+use crate::desired::{Account, Action, FileCheck, Gate, Link, Protocol, SecretName, Source};
 use crate::error::RenderError;
 use crate::host::{FileSpec, HostBuilder};
 use crate::ports;
@@ -29,6 +27,10 @@ struct ProsodyView<'a> {
     turn: Option<TurnView>,
     ports: PortsView,
 }
+
+/// For a template without variables.
+#[derive(Serialize)]
+struct NoView {}
 
 #[derive(Serialize)]
 struct PortsView {
@@ -57,7 +59,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
     add_configuration(builder, scene)?;
     builder.template(
         "main/prosody-drop-in.conf",
-        &(),
+        &NoView {},
         FileSpec::public("/etc/systemd/system/prosody.service.d/jitctl.conf")
             .on_change([Action::DaemonReload, restart()]),
     )?;
@@ -120,12 +122,10 @@ fn add_configuration(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result
         secure_domain,
     };
     for name in ["jitctl-secrets", "jitctl"] {
-        let spec = FileSpec::shared_with(
-            format!("/etc/prosody/conf.avail/{name}.cfg.lua"),
-            "prosody",
-        )
-        .check(FileCheck::Prosody)
-        .on_change([restart()]);
+        let spec =
+            FileSpec::shared_with(format!("/etc/prosody/conf.avail/{name}.cfg.lua"), "prosody")
+                .check(FileCheck::Prosody)
+                .on_change([restart()]);
         if name == "jitctl" {
             builder.template("main/prosody.cfg.lua", &view, spec)?;
         } else {

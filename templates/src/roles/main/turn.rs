@@ -44,7 +44,11 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
     let view = view(scene);
     builder.package("coturn");
     builder.directory("/usr/lib/jitctl", 0o755);
-    builder.template("main/turn-certificate.sh", &view, FileSpec::executable(SCRIPT))?;
+    builder.template(
+        "main/turn-certificate.sh",
+        &view,
+        FileSpec::executable(SCRIPT),
+    )?;
     builder.template(
         "main/turnserver.conf",
         &view,

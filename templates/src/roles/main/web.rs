@@ -19,7 +19,7 @@ pub(super) const BOOTSTRAP_TLS: &str = "/etc/jitctl/pki/web";
 /// What points at the certificate in use where ACME changes it.
 pub(super) const ACME_TLS: &str = "/etc/jitctl/tls";
 /// Where challenges are answered from.
-pub(super) const ACME_ROOT: &str = "/var/lib/jitctl/acme";
+pub(super) const ACME_ROOT: &str = "/var/lib/jitctl-acme";
 
 /// The folder with the `fullchain.pem` and `privkey.pem` in use.
 pub(super) fn tls_folder(scene: &Scene<'_>) -> &'static str {
@@ -68,10 +68,12 @@ struct PageView<'a> {
 pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<(), RenderError> {
     builder.package("nginx");
     builder.directory(BOOTSTRAP_TLS, 0o700);
-    for path in ["/etc/jitctl/web", "/usr/share/jitctl", "/usr/share/jitctl/web"] {
-        builder.directory(path, 0o755);
-    }
-    for path in ["/var/lib/jitctl", ACME_ROOT] {
+    for path in [
+        "/etc/jitctl/web",
+        "/usr/share/jitctl",
+        "/usr/share/jitctl/web",
+        ACME_ROOT,
+    ] {
         builder.directory(path, 0o755);
     }
     add_certificate(builder, scene);
@@ -161,12 +163,13 @@ fn websocket_views(scene: &Scene<'_>) -> Result<Vec<WebsocketView>, RenderError>
         .inventory
         .hosts_with(Role::Bridge)
         .map(|(name, host)| {
-            let route = addresses::websocket_via(scene.inventory, scene.name, name).ok_or_else(
-                || RenderError::NoRoute {
-                    bridge: name.to_string(),
-                    main: scene.name.to_string(),
-                },
-            )?;
+            let route =
+                addresses::websocket_via(scene.inventory, scene.name, name).ok_or_else(|| {
+                    RenderError::NoRoute {
+                        bridge: name.to_string(),
+                        main: scene.name.to_string(),
+                    }
+                })?;
             Ok(WebsocketView {
                 id: host.muc_nick(name).to_string(),
                 address: route.with_port(ports::BRIDGE_WEBSOCKET.number),
