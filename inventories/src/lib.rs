@@ -10,6 +10,7 @@ pub mod load;
 pub mod model;
 pub mod names;
 pub mod rules;
+pub mod secrets;
 mod shape;
 mod tree;
 
