@@ -12,10 +12,12 @@
 
 // Routing: everything above the decrypted packet.
 pub mod allocation;
+pub mod cache;
 pub mod channel;
 pub mod codec;
 pub mod conference;
 pub mod identifiers;
+pub mod projection;
 pub mod rtcp;
 pub mod source;
 pub mod speaker;

@@ -62,6 +62,13 @@ impl Structure {
         self.templates
     }
 
+    /// Whether every frame of target `smaller` is also one of target `larger`.
+    pub fn is_subset(&self, smaller: u8, larger: u8) -> bool {
+        (0..usize::from(self.templates)).all(|template| {
+            self.absent[template] >> smaller & 1 == 1 || self.absent[template] >> larger & 1 == 0
+        })
+    }
+
     /// The decode target that shows exactly up to `spatial` and `temporal`: the one with the
     /// most frames whose layers do not exceed them.
     pub fn target_for(&self, spatial: u8, temporal: u8) -> Option<u8> {

@@ -1,0 +1,446 @@
+//! Projection: the many streams of one video source become one steady stream per receiver.
+//!
+//! A receiver sees a single SSRC whose sequence numbers, timestamps, picture ids and frame
+//! numbers run on, whatever encoding feeds it and whichever layers are left out. Encodings are
+//! switched at key frames only. Rules that keep decoders from stalling:
+//! a packet is judged with its frame, never alone; what is left out on purpose leaves no gap
+//! where that can be proved, and where it cannot the place stays reserved for a late packet.
+
+mod frames;
+mod sequence;
+
+pub use sequence::SequenceMapper;
+
+use frames::{Frame, FrameLog};
+
+use crate::codec::{Descriptor, VideoFacts, av1};
+use crate::rtp::Header;
+use crate::source::LayerIndex;
+
+/// Least advance of the timestamp at a switch: one frame at 30 per second, 90 kHz.
+const FRAME_TICKS: u32 = 3000;
+/// Base layer frames after which a temporal layer is taken up without a sync point; some
+/// encoders never mark one.
+const PATIENCE: u8 = 8;
+
+/// One packet as the projection sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketView<'a> {
+    /// RTP header.
+    pub header: &'a Header,
+    /// Sequence number, unwrapped per encoding.
+    pub sequence: u64,
+    /// Encoding the packet belongs to.
+    pub encoding: u8,
+    /// Codec facts.
+    pub facts: &'a VideoFacts,
+    /// Structure of the stream, AV1 only.
+    pub structure: Option<&'a av1::Structure>,
+    /// Arrival in milliseconds on any steady clock.
+    pub arrival_milliseconds: u64,
+}
+
+/// How to write a packet that is forwarded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Sequence number.
+    pub sequence: u16,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Picture id (VP8, VP9) or frame number (AV1).
+    pub picture: u16,
+    /// TL0PICIDX.
+    pub tl0: u8,
+    /// Marker bit.
+    pub marker: bool,
+}
+
+/// State of one source towards one receiver.
+#[derive(Debug)]
+pub struct Projection {
+    target: Option<LayerIndex>,
+    current: Option<u8>,
+    sequence: SequenceMapper,
+    timestamp_offset: u32,
+    highest_timestamp: u32,
+    last_forwarded_milliseconds: u64,
+    frames: FrameLog,
+    picture_offset: u16,
+    highest_picture: u16,
+    tl0_offset: u8,
+    highest_tl0: u8,
+    /// Highest temporal layer taken up so far.
+    active_temporal: u8,
+    active_spatial: u8,
+    /// Base layer frames since the wish for more temporal layers.
+    waited: u8,
+    has_started: bool,
+    /// Decode target being sent, AV1 only.
+    decode_target: Option<u8>,
+    /// A layer above is wanted that only a key frame can start.
+    wants_upper_layer: bool,
+}
+
+impl Default for Projection {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Projection {
+    /// Starts suspended.
+    pub const fn new() -> Self {
+        Self {
+            target: None,
+            current: None,
+            sequence: SequenceMapper::new(),
+            timestamp_offset: 0,
+            highest_timestamp: 0,
+            last_forwarded_milliseconds: 0,
+            frames: FrameLog::new(),
+            picture_offset: 0,
+            highest_picture: 0,
+            tl0_offset: 0,
+            highest_tl0: 0,
+            active_temporal: 0,
+            active_spatial: 0,
+            waited: 0,
+            has_started: false,
+            decode_target: None,
+            wants_upper_layer: false,
+        }
+    }
+
+    /// Sets what the receiver shall get; `None` stops at once, and a key frame is needed to
+    /// resume.
+    pub fn set_target(&mut self, target: Option<LayerIndex>) {
+        self.target = target;
+        if target.is_none() {
+            self.current = None;
+            self.wants_upper_layer = false;
+        }
+    }
+
+    /// What the receiver shall get.
+    pub const fn target(&self) -> Option<LayerIndex> {
+        self.target
+    }
+
+    /// Encoding being forwarded.
+    pub const fn current_encoding(&self) -> Option<u8> {
+        self.current
+    }
+
+    /// Whether only a key frame brings the receiver what it shall get.
+    pub fn needs_key_frame(&self) -> bool {
+        self.target
+            .is_some_and(|target| self.current != Some(target.encoding) || self.wants_upper_layer)
+    }
+
+    /// Forgets the stream but not the numbers: another source takes over this stream, or the
+    /// codec changes. A key frame starts it.
+    pub fn restart(&mut self) {
+        self.current = None;
+    }
+
+    /// Timestamp as the receiver sees it, for sender reports of `encoding`.
+    pub fn map_timestamp(&self, encoding: u8, timestamp: u32) -> Option<u32> {
+        (self.current == Some(encoding) && self.has_started)
+            .then(|| timestamp.wrapping_add(self.timestamp_offset))
+    }
+
+    /// Last sequence number sent; padding packets follow it.
+    pub fn next_padding(&mut self) -> Option<(u16, u32)> {
+        (self.has_started && self.current.is_some() && self.frames.newest_is_complete())
+            .then(|| (self.sequence.insert() as u16, self.highest_timestamp))
+    }
+
+    /// Input sequence number reserved for an output one of which nothing was sent.
+    pub fn reserved_input(&self, output: u16) -> Option<(u8, u64)> {
+        Some((self.current?, self.sequence.input_of(output)?))
+    }
+
+    /// Judges a packet.
+    pub fn project(&mut self, packet: &PacketView<'_>) -> Option<Rewrite> {
+        let target = self.target?;
+        if packet.facts.starts_key_frame && self.should_switch(packet.encoding, target.encoding) {
+            self.switch(packet);
+        }
+        if self.current != Some(packet.encoding) {
+            return None;
+        }
+        let known = self
+            .frames
+            .find(packet.header.timestamp, packet.facts.spatial);
+        let frame = if let Some(frame) = known {
+            frame
+        } else {
+            self.judge_frame(packet, target)
+        };
+        if !frame.accepted {
+            let same_frame = self.frames.is_newest_before(packet.sequence, &frame);
+            self.sequence.drop_input(packet.sequence, same_frame);
+            self.frames.note(packet, &frame);
+            return None;
+        }
+        let sequence = self.sequence.accept(packet.sequence)?;
+        self.frames.note(packet, &frame);
+        Some(self.rewrite(packet, &frame, sequence, target))
+    }
+
+    fn should_switch(&self, encoding: u8, target: u8) -> bool {
+        match self.current {
+            None => encoding <= target,
+            Some(current) if encoding == current => false,
+            // Up as far as the target; down as soon as the current one exceeds it.
+            Some(current) => encoding <= target && (encoding > current || current > target),
+        }
+    }
+
+    fn switch(&mut self, packet: &PacketView<'_>) {
+        let header = packet.header;
+        if self.has_started {
+            let elapsed = packet
+                .arrival_milliseconds
+                .saturating_sub(self.last_forwarded_milliseconds);
+            let frames = u32::try_from(elapsed / 33).unwrap_or(u32::MAX / FRAME_TICKS);
+            let advance = frames.clamp(1, 1 << 15).wrapping_mul(FRAME_TICKS);
+            self.timestamp_offset = self
+                .highest_timestamp
+                .wrapping_add(advance)
+                .wrapping_sub(header.timestamp);
+            self.sequence.rebase(packet.sequence);
+        } else {
+            self.sequence.start(packet.sequence);
+        }
+        let (picture, tl0) = counters(packet.facts);
+        if self.has_started {
+            self.picture_offset = self.highest_picture.wrapping_add(1).wrapping_sub(picture);
+            self.tl0_offset = self.highest_tl0.wrapping_add(1).wrapping_sub(tl0);
+        }
+        self.frames.clear();
+        self.current = Some(packet.encoding);
+        self.has_started = true;
+        self.highest_timestamp = header.timestamp.wrapping_add(self.timestamp_offset);
+        self.highest_picture = picture.wrapping_add(self.picture_offset);
+        self.highest_tl0 = tl0.wrapping_add(self.tl0_offset);
+        self.active_temporal = 0;
+        self.active_spatial = 0;
+        self.decode_target = None;
+        self.wants_upper_layer = false;
+    }
+
+    /// Decides on a frame none of whose packets was seen before.
+    fn judge_frame(&mut self, packet: &PacketView<'_>, target: LayerIndex) -> Frame {
+        let is_newest = self.frames.is_newer(packet.header.timestamp);
+        let accepted = self.accepts(packet, target, is_newest);
+        let offset = if is_newest {
+            self.picture_offset
+        } else {
+            self.frames
+                .offset_before(packet.header.timestamp)
+                .unwrap_or(self.picture_offset)
+        };
+        // VP8 receivers wait for missing pictures, so those left out must leave no gap. The
+        // others refer to pictures by distance, which closing gaps would break.
+        if !accepted && is_newest && matches!(packet.facts.descriptor, Descriptor::Vp8(_)) {
+            self.picture_offset = self.picture_offset.wrapping_sub(1);
+        }
+        let frame = Frame {
+            timestamp: packet.header.timestamp,
+            spatial: packet.facts.spatial,
+            accepted,
+            picture_offset: offset,
+            last_sequence: packet.sequence,
+            is_complete: false,
+        };
+        self.frames.push(frame);
+        frame
+    }
+
+    fn accepts(&mut self, packet: &PacketView<'_>, target: LayerIndex, is_newest: bool) -> bool {
+        let facts = packet.facts;
+        match &facts.descriptor {
+            Descriptor::Generic => true,
+            Descriptor::Vp8(descriptor) => {
+                let limit = Self::temporal_limit(packet.encoding, target);
+                let is_sync = facts.starts_key_frame || descriptor.layer_sync;
+                self.accepts_temporal(facts.temporal, limit, is_sync, is_newest)
+            }
+            Descriptor::Vp9(descriptor) => {
+                let limit = Self::temporal_limit(packet.encoding, target);
+                let starts_layer = !descriptor.inter_picture;
+                self.accepts_spatial(facts.spatial, target, packet.encoding, starts_layer)
+                    && self.accepts_temporal(
+                        facts.temporal,
+                        limit,
+                        starts_layer || descriptor.switching_up_point,
+                        is_newest,
+                    )
+            }
+            Descriptor::Av1(descriptor) => self.accepts_target(packet, descriptor, target),
+        }
+    }
+
+    /// While a lower encoding is awaited only its base is worth anything; while a higher one is,
+    /// everything at hand is.
+    fn temporal_limit(encoding: u8, target: LayerIndex) -> u8 {
+        match encoding.cmp(&target.encoding) {
+            std::cmp::Ordering::Greater => 0,
+            std::cmp::Ordering::Less => u8::MAX,
+            std::cmp::Ordering::Equal => target.temporal,
+        }
+    }
+
+    fn accepts_temporal(
+        &mut self,
+        temporal: u8,
+        limit: u8,
+        is_sync: bool,
+        is_newest: bool,
+    ) -> bool {
+        if temporal == 0 {
+            self.active_temporal = self.active_temporal.min(limit);
+            if self.active_temporal < limit && is_newest {
+                self.waited = self.waited.saturating_add(1);
+            }
+            return true;
+        }
+        if temporal > limit {
+            self.active_temporal = self.active_temporal.min(limit);
+            return false;
+        }
+        if temporal <= self.active_temporal {
+            return true;
+        }
+        // Layers below the new one must not have been left out since the base layer frame.
+        let follows = temporal == self.active_temporal + 1 || is_sync;
+        if (is_sync || self.waited >= PATIENCE) && follows && is_newest {
+            self.active_temporal = temporal;
+            self.waited = 0;
+            return true;
+        }
+        false
+    }
+
+    fn accepts_spatial(
+        &mut self,
+        spatial: u8,
+        target: LayerIndex,
+        encoding: u8,
+        starts_layer: bool,
+    ) -> bool {
+        let limit = match encoding.cmp(&target.encoding) {
+            std::cmp::Ordering::Greater => 0,
+            std::cmp::Ordering::Less => u8::MAX,
+            std::cmp::Ordering::Equal => target.spatial,
+        };
+        self.active_spatial = self.active_spatial.min(limit);
+        if spatial > limit {
+            return false;
+        }
+        if spatial <= self.active_spatial {
+            self.wants_upper_layer &= self.active_spatial < limit;
+            return true;
+        }
+        if starts_layer && spatial == self.active_spatial + 1 {
+            self.active_spatial = spatial;
+            self.wants_upper_layer &= spatial < limit;
+            return true;
+        }
+        self.wants_upper_layer = true;
+        false
+    }
+
+    fn accepts_target(
+        &mut self,
+        packet: &PacketView<'_>,
+        descriptor: &av1::Descriptor,
+        target: LayerIndex,
+    ) -> bool {
+        let (spatial, temporal) = match packet.encoding.cmp(&target.encoding) {
+            std::cmp::Ordering::Greater => (0, 0),
+            std::cmp::Ordering::Less => (u8::MAX, u8::MAX),
+            std::cmp::Ordering::Equal => (target.spatial, target.temporal),
+        };
+        let Some(structure) = packet.structure else {
+            return true;
+        };
+        let Some(wanted) = structure.target_for(spatial, temporal) else {
+            return true;
+        };
+        if self.decode_target != Some(wanted) {
+            let may_switch = descriptor.starts_key_frame
+                || self.decode_target.is_none()
+                || descriptor.switch_targets >> wanted & 1 == 1
+                || self
+                    .decode_target
+                    .is_some_and(|current| structure.is_subset(wanted, current));
+            if may_switch {
+                self.decode_target = Some(wanted);
+                self.wants_upper_layer = false;
+            } else {
+                self.wants_upper_layer = true;
+            }
+        }
+        self.decode_target
+            .is_none_or(|target| descriptor.absent_targets >> target & 1 == 0)
+    }
+
+    fn rewrite(
+        &mut self,
+        packet: &PacketView<'_>,
+        frame: &Frame,
+        sequence: u64,
+        target: LayerIndex,
+    ) -> Rewrite {
+        let (picture, tl0) = counters(packet.facts);
+        let rewrite = Rewrite {
+            sequence: sequence as u16,
+            timestamp: packet.header.timestamp.wrapping_add(self.timestamp_offset),
+            picture: picture.wrapping_add(frame.picture_offset),
+            tl0: tl0.wrapping_add(self.tl0_offset),
+            marker: packet.header.marker || self.ends_picture(packet.facts, target),
+        };
+        if rewrite.timestamp.wrapping_sub(self.highest_timestamp) < 1 << 31 {
+            self.highest_timestamp = rewrite.timestamp;
+            self.highest_picture = rewrite.picture;
+            self.highest_tl0 = rewrite.tl0;
+        }
+        self.last_forwarded_milliseconds = packet.arrival_milliseconds;
+        rewrite
+    }
+
+    /// Whether a packet ends what the receiver gets of a picture though not the picture itself.
+    fn ends_picture(&self, facts: &VideoFacts, target: LayerIndex) -> bool {
+        match &facts.descriptor {
+            Descriptor::Vp9(descriptor) => {
+                descriptor.ends_frame
+                    && descriptor.spatial == self.active_spatial
+                    && descriptor.spatial >= target.spatial
+            }
+            Descriptor::Av1(descriptor) => {
+                descriptor.ends_frame && descriptor.spatial >= target.spatial
+            }
+            Descriptor::Vp8(_) | Descriptor::Generic => false,
+        }
+    }
+}
+
+fn counters(facts: &VideoFacts) -> (u16, u8) {
+    match &facts.descriptor {
+        Descriptor::Vp8(descriptor) => (
+            descriptor.picture_id.map_or(0, |id| id.value),
+            descriptor.tl0_picture_index.unwrap_or(0),
+        ),
+        Descriptor::Vp9(descriptor) => (
+            descriptor.picture_id.map_or(0, |id| id.value),
+            descriptor.tl0_picture_index.unwrap_or(0),
+        ),
+        Descriptor::Av1(descriptor) => (descriptor.frame_number, 0),
+        Descriptor::Generic => (0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests;
