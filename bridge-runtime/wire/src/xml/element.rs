@@ -135,6 +135,22 @@ impl Element {
         }
     }
 
+    /// Moves this element and those below it from one namespace to another; foreign subtrees are
+    /// left alone.
+    #[must_use]
+    pub fn moved(mut self, from: &str, to: &'static str) -> Self {
+        if self.namespace != from {
+            return self;
+        }
+        self.namespace = Cow::Borrowed(to);
+        for node in &mut self.nodes {
+            if let Node::Element(child) = node {
+                *child = std::mem::replace(child, Self::new("", "")).moved(from, to);
+            }
+        }
+        self
+    }
+
     /// Local name.
     pub fn name(&self) -> &str {
         &self.name

@@ -1,0 +1,114 @@
+//! Counting stanzas both ways, so that a lost connection loses none of them (XEP-0198).
+
+use std::collections::VecDeque;
+
+use jitctl_wire::{Element, Jid, namespace};
+
+/// Stanzas kept for a resumption at most; a server that acknowledges none of so many is broken.
+const MAXIMUM_UNACKNOWLEDGED: usize = 10_000;
+/// An acknowledgement is asked for after so many stanzas.
+const ASK_EVERY: u32 = 5;
+
+/// What is needed to go on over another connection.
+#[derive(Debug, Clone)]
+pub struct Resumption {
+    id: String,
+    jid: Jid,
+    /// Stanzas received (modulo 2^32).
+    received: u32,
+    /// Stanzas the server acknowledged (modulo 2^32).
+    acknowledged: u32,
+    unacknowledged: VecDeque<Element>,
+    since_asked: u32,
+}
+
+impl Resumption {
+    pub(super) fn new(id: String, jid: Jid) -> Self {
+        Self {
+            id,
+            jid,
+            received: 0,
+            acknowledged: 0,
+            unacknowledged: VecDeque::new(),
+            since_asked: 0,
+        }
+    }
+
+    /// Whether the server gave an id to come back with.
+    pub(super) fn can_resume(&self) -> bool {
+        !self.id.is_empty()
+    }
+
+    /// The address of the session.
+    pub fn jid(&self) -> &Jid {
+        &self.jid
+    }
+
+    /// Notes a stanza about to be sent; says whether to ask for an acknowledgement.
+    pub(super) fn sent(&mut self, stanza: Element) -> bool {
+        self.unacknowledged.push_back(stanza);
+        self.since_asked += 1;
+        if self.since_asked < ASK_EVERY {
+            return false;
+        }
+        self.since_asked = 0;
+        true
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.unacknowledged.len() >= MAXIMUM_UNACKNOWLEDGED
+    }
+
+    pub(super) fn count_received(&mut self) {
+        self.received = self.received.wrapping_add(1);
+    }
+
+    /// The server has handled so many; `false` when it claims more than we sent.
+    pub(super) fn acknowledge(&mut self, handled: u32) -> bool {
+        let newly = handled.wrapping_sub(self.acknowledged) as usize;
+        if newly > self.unacknowledged.len() {
+            return false;
+        }
+        self.unacknowledged.drain(..newly);
+        self.acknowledged = handled;
+        true
+    }
+
+    pub(super) fn resume_request(&self) -> Element {
+        element("resume")
+            .with("previd", self.id.clone())
+            .with("h", self.received.to_string())
+    }
+
+    pub(super) fn answer(&self) -> Element {
+        element("a").with("h", self.received.to_string())
+    }
+
+    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &Element> {
+        self.unacknowledged.iter()
+    }
+}
+
+pub(super) fn element(name: &'static str) -> Element {
+    Element::new(name, namespace::STREAM_MANAGEMENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acknowledged_stanzas_are_dropped_and_impossible_counts_refused() {
+        let jid: Jid = "a@b/c".parse().unwrap();
+        let mut resumption = Resumption::new(String::from("x"), jid);
+        resumption.acknowledged = u32::MAX - 1;
+        let asked: Vec<bool> = (0..6)
+            .map(|_| resumption.sent(Element::new("iq", namespace::CLIENT)))
+            .collect();
+        assert_eq!(asked, [false, false, false, false, true, false]);
+        assert!(resumption.acknowledge(1));
+        assert_eq!(resumption.unacknowledged().count(), 3);
+        assert!(!resumption.acknowledge(100));
+        assert!(!resumption.acknowledge(0));
+    }
+}

@@ -1,0 +1,184 @@
+//! Trust in a server's certificate: a site's own authority, and the XMPP domain as name.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use crate::failure::TlsFailure;
+
+/// Certificates a server sent, leaf first.
+pub(crate) type Chain = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// The authorities a certificate must come from.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+/// The file of trusted authorities cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// It cannot be read.
+    #[error("cannot read certificates from {path}: {detail}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system or parser said.
+        detail: String,
+    },
+    /// It holds no usable certificate.
+    #[error("{path} holds no certificate: it must be a PEM file with the authority of the site")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Trust {
+    /// Trusts the certificates of a PEM file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no certificate.
+    pub fn from_pem_file(path: &Path) -> Result<Self, TrustError> {
+        let pem = std::fs::read(path).map_err(|error| TrustError::Read {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })?;
+        Self::from_pem(&pem, path)
+    }
+
+    /// Trusts the certificates of a PEM text; `path` is for messages.
+    ///
+    /// # Errors
+    /// The text holds no certificate.
+    pub fn from_pem(pem: &[u8], path: &Path) -> Result<Self, TrustError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let added = certificate
+                .map_err(|error| error.to_string())
+                .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
+            if let Err(detail) = added {
+                return Err(TrustError::Read {
+                    path: path.to_owned(),
+                    detail,
+                });
+            }
+        }
+        if roots.is_empty() {
+            return Err(TrustError::Empty {
+                path: path.to_owned(),
+            });
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|_| TrustError::Empty {
+                path: path.to_owned(),
+            })?;
+        Ok(Self { verifier })
+    }
+
+    /// The configuration of one connection; what the server sends is noted in `chain`.
+    pub(crate) fn client_config(&self, chain: Chain) -> Result<Arc<ClientConfig>, TlsFailure> {
+        let recorder = ChainRecorder {
+            verifier: self.verifier.clone(),
+            chain,
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsFailure::Other(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(recorder))
+            .with_no_client_auth();
+        Ok(Arc::new(config))
+    }
+}
+
+/// Notes the chain and leaves the judgement to the real verifier.
+#[derive(Debug)]
+struct ChainRecorder {
+    verifier: Arc<WebPkiServerVerifier>,
+    chain: Chain,
+}
+
+impl ServerCertVerifier for ChainRecorder {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Ok(mut chain) = self.chain.lock() {
+            *chain = std::iter::once(end_entity)
+                .chain(intermediates)
+                .map(|certificate| certificate.to_vec())
+                .collect();
+        }
+        self.verifier
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// Tells certificate errors apart by what cures them.
+pub(crate) fn classify(error: &std::io::Error, expected: &str) -> TlsFailure {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(inner) = inner else {
+        return TlsFailure::Other(error.to_string());
+    };
+    match inner {
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                TlsFailure::UnknownAuthority
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                TlsFailure::WrongName {
+                    expected: expected.to_owned(),
+                }
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                TlsFailure::Expired
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                TlsFailure::NotYetValid
+            }
+            other => TlsFailure::Other(format!("certificate: {other:?}")),
+        },
+        other => TlsFailure::Other(other.to_string()),
+    }
+}
