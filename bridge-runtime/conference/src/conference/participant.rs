@@ -1,0 +1,122 @@
+//! One person in the room, and the session with them.
+
+use std::time::Instant;
+
+use jitctl_wire::Jid;
+use jitctl_wire::jingle::SourceMap;
+
+use crate::features::Features;
+use crate::output::RequestId;
+use crate::rate::RateLimit;
+use crate::sources::Sources;
+
+/// Somebody in the room.
+#[derive(Debug)]
+pub(super) struct Participant {
+    /// Address in the room.
+    pub(super) occupant: Jid,
+    /// Real address.
+    pub(super) real: Jid,
+    /// Whether the room lets them moderate.
+    pub(super) moderator: bool,
+    /// Whether the focus asked to make them owner.
+    pub(super) owner_asked: bool,
+    /// Region from their presence.
+    pub(super) region: Option<String>,
+    /// Free text for the bridge's statistics.
+    pub(super) stats_id: Option<String>,
+    /// What their client can do; `None` until it said so.
+    pub(super) features: Option<Features>,
+    /// The question for the features that is under way.
+    pub(super) features_asked: Option<RequestId>,
+    /// How many were in the room before them.
+    pub(super) position: usize,
+    /// What they send.
+    pub(super) sources: Sources,
+    /// Media of theirs that the bridge drops.
+    pub(super) muted: Muted,
+    /// Where the invitation stands.
+    pub(super) session: Session,
+    /// Restarts they asked for by a new session.
+    pub(super) restarts: RateLimit,
+    /// Restarts of ICE alone they asked for.
+    pub(super) ice_restarts: RateLimit,
+}
+
+/// Force-mute at the bridge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Muted {
+    pub(super) audio: bool,
+    pub(super) video: bool,
+}
+
+/// Where an invitation stands.
+#[derive(Debug, Default)]
+pub(super) enum Session {
+    /// Not invited.
+    #[default]
+    None,
+    /// The bridge is asked for a transport.
+    Allocating {
+        /// The request; an older one no longer counts.
+        request: RequestId,
+        /// Which bridge.
+        bridge: Jid,
+    },
+    /// Invited, and perhaps accepted.
+    Open(Box<OpenSession>),
+}
+
+/// A session that the client knows of.
+#[derive(Debug)]
+pub(super) struct OpenSession {
+    /// Jingle session.
+    pub(super) sid: String,
+    /// Which bridge.
+    pub(super) bridge: Jid,
+    /// The allocation's identifier.
+    pub(super) bridge_session: String,
+    /// Whether the client accepted.
+    pub(super) accepted: bool,
+    /// What the client was told of others.
+    pub(super) told: SourceMap,
+    /// When to tell it what changed.
+    pub(super) tell_at: Option<Instant>,
+}
+
+impl Session {
+    /// The bridge that carries it.
+    pub(super) fn bridge(&self) -> Option<&Jid> {
+        match self {
+            Self::None => None,
+            Self::Allocating { bridge, .. } => Some(bridge),
+            Self::Open(open) => Some(&open.bridge),
+        }
+    }
+
+    /// The session as the client knows it.
+    pub(super) fn open(&self) -> Option<&OpenSession> {
+        match self {
+            Self::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+
+    /// The session as the client knows it.
+    pub(super) fn open_mut(&mut self) -> Option<&mut OpenSession> {
+        match self {
+            Self::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+}
+
+impl Participant {
+    /// Whether SSRCs are rewritten towards them.
+    pub(super) fn rewrites(&self, allowed: bool) -> bool {
+        allowed
+            && self
+                .features
+                .is_some_and(|features| features.ssrc_rewriting)
+    }
+}
