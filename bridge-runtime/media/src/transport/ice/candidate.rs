@@ -216,7 +216,10 @@ mod tests {
             port: Some(443),
         }];
         let candidates = plan.candidates(false);
-        assert_eq!(candidates[1].address, "203.0.113.7:443".parse().unwrap());
+        assert_eq!(
+            candidates[1].address,
+            "203.0.113.7:443".parse::<SocketAddr>().unwrap()
+        );
         assert_eq!(candidates[1].base, plan.sockets[1]);
     }
 
