@@ -6,11 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod diagnostic;
+pub mod edit;
 pub mod load;
 pub mod model;
 pub mod names;
 pub mod rules;
+pub mod scaffold;
 pub mod secrets;
+pub mod select;
 mod shape;
 mod tree;
 

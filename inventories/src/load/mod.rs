@@ -13,9 +13,9 @@ use std::path::{Path as FilePath, PathBuf};
 pub use path::{Path, SourceMap, Spot};
 
 use crate::diagnostic::{Diagnostic, Severity, Source};
-use crate::model::{Inventory, VERSION};
+use crate::model::{Host, Inventory, VERSION};
 use crate::rules;
-use crate::shape;
+use crate::shape::{self, Shape};
 use crate::tree::{self, Fault, Node, Value};
 use walk::Walk;
 
@@ -133,6 +133,29 @@ pub fn load_text(name: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
         map,
         warnings: diagnostics,
     })
+}
+
+/// The host that `node` describes, if it describes one without a fault.
+pub(crate) fn read_host(node: &Node) -> Option<Host> {
+    let Shape::Object(root) = shape::inventory() else {
+        return None;
+    };
+    let Shape::Map(host) = &root.fields.get("hosts")?.shape else {
+        return None;
+    };
+    let source = Source::new("", "");
+    let mut walk = Walk {
+        source: &source,
+        map: SourceMap::default(),
+        broken: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let json = walk.value(node, host, &Path::host("read"));
+    if walk.diagnostics.is_empty() {
+        serde_json::from_value(json).ok()
+    } else {
+        None
+    }
 }
 
 /// Another version may have any shape: nothing else is said about it.

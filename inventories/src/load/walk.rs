@@ -155,7 +155,7 @@ impl Walk<'_> {
 
     fn list(&mut self, node: &Node, item: &Shape, unique: bool, path: &Path) -> Json {
         let items = match &node.value {
-            Value::List { items, .. } => items.as_slice(),
+            Value::List { items } => items.as_slice(),
             _ if node.is_null() => &[],
             Value::Scalar { text, .. } => {
                 self.wrong_type(node, path, "a list", &format!("write `[{text}]`"));

@@ -108,6 +108,11 @@ pub(crate) fn check(
     result
 }
 
+/// Whether an address belongs under `private:` (rule E024).
+pub fn is_private_address(address: std::net::IpAddr) -> bool {
+    syntax::private_range(address).is_some()
+}
+
 /// Groups items by a key; only the groups with at least two members are returned.
 fn doubled<K: Ord, V>(items: impl IntoIterator<Item = (K, V)>) -> Vec<(K, Vec<V>)> {
     let mut groups: BTreeMap<K, Vec<V>> = BTreeMap::new();

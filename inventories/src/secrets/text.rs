@@ -107,18 +107,9 @@ fn value(text: &mut String, indent: usize, key: &str, secret: &SecretString) {
             text.push_str(line);
         }
     } else {
-        push(text, format_args!("{margin}{key}: \""));
-        secret.chars().for_each(|letter| push_quoted(text, letter));
-        text.push_str("\"\n");
-    }
-}
-
-/// One character inside double quotes (YAML 1.2 section 5.7).
-fn push_quoted(text: &mut String, letter: char) {
-    match letter {
-        '"' | '\\' => text.extend(['\\', letter]),
-        ' '..='~' => text.push(letter),
-        _ => push(text, format_args!("\\U{:08x}", u32::from(letter))),
+        push(text, format_args!("{margin}{key}: "));
+        tree::push_quoted(text, secret);
+        text.push('\n');
     }
 }
 

@@ -5,10 +5,12 @@
 //! resolved (within a budget); nothing is merged.
 
 mod parse;
+mod quote;
 
 use std::ops::Range;
 
 pub(crate) use parse::parse;
+pub(crate) use quote::push_quoted;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
@@ -22,7 +24,7 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Scalar { text: String, plain: bool },
-    List { items: Vec<Node>, flow: bool },
+    List { items: Vec<Node> },
     Map { entries: Vec<Entry>, flow: bool },
 }
 
@@ -106,7 +108,7 @@ impl Node {
                     plain: other_plain,
                 },
             ) => text == other_text && plain == other_plain,
-            (Value::List { items, .. }, Value::List { items: others, .. }) => {
+            (Value::List { items }, Value::List { items: others }) => {
                 items.len() == others.len()
                     && items.iter().zip(others).all(|(one, two)| one.same_as(two))
             }
@@ -130,7 +132,7 @@ impl Node {
     fn size(&self) -> usize {
         1 + match &self.value {
             Value::Scalar { .. } => 0,
-            Value::List { items, .. } => items.iter().map(Self::size).sum(),
+            Value::List { items } => items.iter().map(Self::size).sum(),
             Value::Map { entries, .. } => entries.iter().map(|entry| 1 + entry.node.size()).sum(),
         }
     }

@@ -141,14 +141,7 @@ impl Builder<'_> {
             Content::List(items) => {
                 let last = items.last().map(|node| node.span.end);
                 let first = items.first().map(|node| node.span.start);
-                (
-                    Value::List {
-                        items,
-                        flow: open.flow,
-                    },
-                    last,
-                    first,
-                )
+                (Value::List { items }, last, first)
             }
             Content::Map { entries, .. } => {
                 let last = entries
@@ -238,7 +231,11 @@ impl Builder<'_> {
     }
 }
 
-fn insert(entries: &mut Vec<Entry>, key: Node, node: Node, faults: &mut Vec<Fault>) {
+fn insert(entries: &mut Vec<Entry>, key: Node, mut node: Node, faults: &mut Vec<Fault>) {
+    // The place of nothing is that of the next token; for us it is right behind the key.
+    if node.span.is_empty() {
+        node.span = key.span.end..key.span.end;
+    }
     let Value::Scalar { text, .. } = key.value else {
         faults.push(Fault::KeyNotText { at: key.span });
         return;
