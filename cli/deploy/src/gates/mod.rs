@@ -1,0 +1,218 @@
+//! What must hold after an apply, and the log lines that explain why it does not.
+//!
+//! All gates of a host are one script that polls on the host itself, so that waiting costs no
+//! round trips. Bridges are counted on the MAIN hosts.
+
+use std::time::Duration;
+
+use jitctl_templates::desired::{Gate, Protocol};
+use jitctl_transport::{Remote, RemoteError, Script, quote};
+use serde::{Deserialize, Serialize};
+
+use crate::steps::EVIDENCE;
+
+/// A gate that stayed red.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedGate {
+    /// Which, in words.
+    pub gate: String,
+    /// What was seen instead and the log lines around it.
+    pub evidence: Vec<String>,
+}
+
+const HTTP: &str = r#"http_get() {
+    if command -v curl > /dev/null 2>&1; then
+        curl -fsS -m 3 "$1" 2> /dev/null
+    else
+        perl -MIO::Socket::INET -e '
+            my ($host, $port, $path) = $ARGV[0] =~ m{^http://([^/:]+):?(\d*)(/.*)?$} or exit 1;
+            my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port || 80, Timeout => 3) or exit 1;
+            print $socket "GET ".($path || "/")." HTTP/1.0\r\nHost: $host\r\n\r\n";
+            local $/; my ($head, $body) = split /\r\n\r\n/, <$socket>, 2;
+            exit 1 unless $head =~ m{^HTTP/1.. 200}; print $body;' "$1"
+    fi
+}
+"#;
+
+const FUNCTIONS: &str = r#"unit_active() {
+    [ "$(systemctl show -p ActiveState --value "$1")" = active ] || return 1
+    # Active, and still the same process a moment later: not in a restart loop.
+    first=$(systemctl show -p NRestarts -p MainPID "$1")
+    sleep 0.3
+    [ "$(systemctl show -p NRestarts -p MainPID "$1")" = "$first" ] && [ "$(systemctl show -p ActiveState --value "$1")" = active ]
+}
+listening() { ss -H -ln"$1" "sport = :$2" 2> /dev/null | grep -q .; }
+http_ok() { http_get "$1" > /dev/null; }
+end=$(($(date +%s) + limit))
+gate() {
+    title=$1 unit=$2; shift 2
+    until "$@"; do
+        if [ "$(date +%s)" -ge "$end" ]; then
+            printf 'red\t%s\n' "$title"
+            [ -z "$unit" ] || evidence "$unit" 2>&1
+            exit 70
+        fi
+        sleep 0.2
+    done
+    printf 'green\t%s\n' "$title"
+}
+"#;
+
+/// A gate in words.
+pub fn describe(gate: &Gate) -> String {
+    match gate {
+        Gate::UnitActive(unit) => format!("{unit} is active"),
+        Gate::Listening(protocol, port) => {
+            format!("something listens on {port}/{}", protocol_word(*protocol))
+        }
+        Gate::HttpOk(url) => format!("{url} answers 200"),
+        Gate::BridgeCounted(nick) => format!("the focus counts bridge {nick}"),
+    }
+}
+
+fn protocol_word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    }
+}
+
+/// The unit whose log explains a red gate, as far as the gates themselves tell.
+fn unit_behind(gate: &Gate, gates: &[Gate]) -> String {
+    let known = |needle: &str| {
+        gates.iter().find_map(|other| match other {
+            Gate::UnitActive(unit) if unit.contains(needle) => Some(unit.clone()),
+            _ => None,
+        })
+    };
+    match gate {
+        Gate::UnitActive(unit) => Some(unit.clone()),
+        Gate::Listening(_, 5222 | 5280 | 5347) => known("prosody"),
+        Gate::Listening(_, 8888) => known("focus"),
+        Gate::Listening(_, 10000 | 8080) => known("bridge"),
+        Gate::HttpOk(url) if url.contains(":8888") => known("focus"),
+        Gate::HttpOk(url) if url.contains(":8080") => known("bridge"),
+        Gate::Listening(_, 80 | 443) | Gate::HttpOk(_) => known("nginx"),
+        Gate::Listening(..) | Gate::BridgeCounted(_) => None,
+    }
+    .unwrap_or_default()
+}
+
+/// The script for the gates that a host can see by itself; nothing when there are none.
+pub fn script(gates: &[Gate], prologue: &str, limit: Duration) -> Option<Script> {
+    let mut body = String::new();
+    for gate in gates {
+        let command = match gate {
+            Gate::UnitActive(unit) => format!("unit_active {}", quote(unit)),
+            Gate::Listening(protocol, port) => {
+                let letter = if *protocol == Protocol::Tcp { "t" } else { "u" };
+                format!("listening {letter} {port}")
+            }
+            Gate::HttpOk(url) => format!("http_ok {}", quote(url)),
+            Gate::BridgeCounted(_) => continue,
+        };
+        let unit = unit_behind(gate, gates);
+        append!(
+            body,
+            "gate {} {} {command}\n",
+            quote(&describe(gate)),
+            quote(&unit)
+        );
+    }
+    if body.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "{prologue}limit={}\n{EVIDENCE}{HTTP}{FUNCTIONS}{body}",
+        limit.as_secs()
+    );
+    let deadline = limit + Duration::from_secs(30);
+    Some(Script::new("wait until it works", text, deadline))
+}
+
+/// Exit status of the gate script when a gate stayed red.
+pub(crate) const RED: i32 = 70;
+
+/// Reads the output of [`script`].
+pub fn read(output: &str) -> Option<RedGate> {
+    let mut lines = output.lines().skip_while(|line| !line.starts_with("red\t"));
+    let gate = lines.next()?.strip_prefix("red\t")?.to_owned();
+    Some(RedGate {
+        gate,
+        evidence: lines.map(str::to_owned).collect(),
+    })
+}
+
+/// The script that waits on a MAIN host until its focus counts (or no longer counts) a bridge.
+pub fn counted_script(nick: &str, present: bool, limit: Duration) -> Script {
+    let (negation, word) = if present {
+        ("", "counts")
+    } else {
+        ("! ", "still counts")
+    };
+    let text = format!(
+        r#"{HTTP}{EVIDENCE}nick={nick}; end=$(($(date +%s) + {limit}))
+until body=$(http_get http://127.0.0.1:8888/debug) && {negation}printf '%s' "$body" | grep -qF "\"$nick\""; do
+    if [ "$(date +%s)" -ge "$end" ]; then
+        printf 'red\tthe focus {word} bridge %s\n' "$nick"
+        evidence jitctl-focus.service 2>&1
+        exit {RED}
+    fi
+    sleep 0.2
+done
+journalctl --no-pager -q -n 400 -o cat -u jitctl-focus.service 2> /dev/null | grep -F "$nick" | tail -n 1
+exit 0
+"#,
+        nick = quote(nick),
+        limit = limit.as_secs(),
+    );
+    let deadline = limit + Duration::from_secs(15);
+    Script::new("ask the focus for its bridges", text, deadline)
+}
+
+/// Waits until the focus on a MAIN host counts a bridge, or no longer does. Gives the focus's own
+/// log line about it.
+///
+/// # Errors
+/// The host cannot be reached.
+pub async fn wait_counted(
+    main: &dyn Remote,
+    nick: &str,
+    present: bool,
+    limit: Duration,
+) -> Result<Result<String, RedGate>, RemoteError> {
+    let output = main.run(counted_script(nick, present, limit)).await?;
+    let text = output.text();
+    if output.success() {
+        return Ok(Ok(text.trim().to_owned()));
+    }
+    Ok(Err(read(&text).unwrap_or_else(|| RedGate {
+        gate: describe(&Gate::BridgeCounted(nick.to_owned())),
+        evidence: output.stderr.lines().map(str::to_owned).collect(),
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_red_gate_comes_with_its_evidence() {
+        let red = read("green\ta\nred\tnginx.service is active\nstate: failed\nline\n").unwrap();
+        assert_eq!(red.gate, "nginx.service is active");
+        assert_eq!(red.evidence, ["state: failed", "line"]);
+        assert_eq!(read("green\ta\n"), None);
+    }
+
+    #[test]
+    fn the_log_of_the_unit_behind_a_port_is_shown() {
+        let gates = [
+            Gate::UnitActive("prosody.service".to_owned()),
+            Gate::Listening(Protocol::Tcp, 5222),
+        ];
+        let text = script(&gates, "", Duration::from_secs(5)).unwrap().text;
+        assert!(
+            text.contains("gate 'something listens on 5222/tcp' prosody.service listening t 5222")
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! Packages and users. Nothing that a package brings starts before its configuration is there.
+
+use std::time::Duration;
+
+use jitctl_transport::{Script, quote};
+
+use super::{Context, Phase, line};
+
+const INSTALL: &str = r#"DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND
+policy=$root/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\n# jitctl: services start once they are configured\nexit 101\n' > "$policy.new"
+    chmod 0755 "$policy.new"
+    mv "$policy.new" "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+install() {
+    apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef \
+        -o Dpkg::Options::=--force-confold --no-install-recommends install "$@" < /dev/null >&2
+}
+# An earlier installation may have been cut off.
+dpkg --configure -a --force-confdef --force-confold < /dev/null >&2 || true
+"#;
+
+/// The script; nothing when nothing is missing.
+pub fn packages(context: &Context<'_>) -> Option<Script> {
+    let plan = context.plan;
+    if plan.packages.is_empty() && plan.users.is_empty() {
+        return None;
+    }
+    let deadline = Duration::from_secs(900);
+    let mut text = context.prologue(Phase::Packages, deadline);
+    if !plan.packages.is_empty() {
+        let names: Vec<String> = plan.packages.iter().map(|name| quote(name)).collect();
+        let names = names.join(" ");
+        text.push_str(INSTALL);
+        // Fresh hosts have no lists, old ones stale lists: both show at the first try.
+        append!(
+            text,
+            "install {names} || {{ apt-get -q -o DPkg::Lock::Timeout=120 update < /dev/null >&2; install {names}; }}\n"
+        );
+    }
+    text.push_str("user() {\n    getent passwd \"$1\" > /dev/null || useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin \"$1\"\n}\n");
+    for user in &plan.users {
+        text.push_str(&line(&["user", user]));
+    }
+    Some(Script::new(Phase::Packages.title(), text, deadline))
+}
