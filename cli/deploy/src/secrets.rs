@@ -18,6 +18,12 @@ impl<T: SecretValues + ?Sized> SecretValues for &T {
     }
 }
 
+impl SecretValues for jitctl_inventory::secrets::Store {
+    fn value(&self, name: &str) -> Option<SecretString> {
+        Self::value(self, name).cloned()
+    }
+}
+
 /// A secret that a text needs and the store lacks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("secret `{}` is missing; run `jitctl secrets init`", name.0)]

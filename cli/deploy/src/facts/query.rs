@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jitctl_templates::firewall::firewalld;
+
 use crate::accounts::account_path;
 use crate::firewall;
 use crate::layout;
@@ -50,6 +52,16 @@ impl Query {
             .units
             .extend(desired.services.iter().map(|service| service.unit.clone()));
         query.units.insert(firewall::UNIT.to_owned());
+        // Which backend the host has shows only in the answer: these may be desired then.
+        for path in [
+            firewalld::SERVICE_FILE,
+            firewalld::BRIDGES4_FILE,
+            firewalld::BRIDGES6_FILE,
+        ] {
+            if host.file(path).is_none() {
+                query.files.push((path.to_owned(), String::new()));
+            }
+        }
         query.packages.extend(desired.packages.iter().cloned());
         query
             .packages

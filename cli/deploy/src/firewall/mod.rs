@@ -7,6 +7,9 @@
 mod guard;
 
 use jitctl_inventory::model::FirewallBackend;
+use jitctl_templates::desired::DesiredHost;
+use jitctl_templates::firewall::{firewalld, ufw};
+use jitctl_templates::{RenderError, Renderer};
 
 use crate::facts::Facts;
 use crate::plan::{Change, FileChange, FirewallChange};
@@ -29,6 +32,24 @@ pub fn resolve(wanted: FirewallBackend, facts: &Facts) -> FirewallBackend {
     }
 }
 
+/// Gives a host the files of the backend that its facts call for, where the inventory leaves it
+/// open. To be called before the host is resolved for a plan.
+///
+/// # Errors
+/// A template fails.
+pub fn settle(
+    renderer: &Renderer,
+    desired: &mut DesiredHost,
+    facts: &Facts,
+) -> Result<(), RenderError> {
+    let wanted = desired.firewall.backend;
+    let backend = resolve(wanted, facts);
+    if backend == wanted {
+        return Ok(());
+    }
+    renderer.set_firewall_backend(desired, backend)
+}
+
 /// What changes at the packet filter, if anything.
 pub(crate) fn compare(
     host: &ResolvedHost,
@@ -47,7 +68,11 @@ pub(crate) fn compare(
     let firewall = &facts.firewall;
     let as_loaded = firewall.table.is_some() && firewall.table == firewall.loaded;
     let load_table = changed.is_some() || !recorded || !as_loaded;
-    let (commands, undo) = (Vec::new(), Vec::new());
+    let (commands, undo) = match backend {
+        FirewallBackend::Ufw => ufw_changes(host, facts),
+        FirewallBackend::Firewalld => firewalld_changes(host, facts, files),
+        _ => (Vec::new(), Vec::new()),
+    };
     if !load_table && commands.is_empty() {
         return None;
     }
@@ -61,6 +86,75 @@ pub(crate) fn compare(
     })
 }
 
+type Commands = Vec<Vec<String>>;
+
+fn ufw_changes(host: &ResolvedHost, facts: &Facts) -> (Commands, Commands) {
+    let present: Vec<&str> = facts.firewall.rules.iter().map(String::as_str).collect();
+    let commands = ufw::changes(&host.desired.firewall, &present.join("\n"));
+    let undo = commands.iter().map(|words| undo_ufw(words)).collect();
+    (commands, undo)
+}
+
+/// `ufw allow …` against `ufw --force delete allow …`.
+fn undo_ufw(words: &[String]) -> Vec<String> {
+    let words = || words.iter().map(String::as_str);
+    let undone: Vec<&str> = if words().any(|word| word == "delete") {
+        let rule = words().filter(|word| !matches!(*word, "--force" | "delete"));
+        rule.chain(["comment", "jitctl: put back"]).collect()
+    } else {
+        let rule = words().skip(1).take_while(|word| *word != "comment");
+        ["ufw", "--force", "delete"]
+            .into_iter()
+            .chain(rule)
+            .collect()
+    };
+    undone.into_iter().map(str::to_owned).collect()
+}
+
+fn firewalld_changes(
+    host: &ResolvedHost,
+    facts: &Facts,
+    files: &[FileChange],
+) -> (Commands, Commands) {
+    let commands = firewalld::commands(&host.desired.firewall);
+    let permanent = |words: &&Vec<String>| words.iter().any(|word| word == "--permanent");
+    let missing: Commands = commands
+        .iter()
+        .filter(permanent)
+        .filter(|words| !firewalld_has(facts, words))
+        .cloned()
+        .collect();
+    let rewritten = files
+        .iter()
+        .any(|file| file.path.starts_with("/etc/firewalld/"));
+    if missing.is_empty() && !rewritten {
+        return (Vec::new(), Vec::new());
+    }
+    let reload = vec!["firewall-cmd".to_owned(), "--reload".to_owned()];
+    let mut undo: Commands = missing
+        .iter()
+        .map(|words| {
+            words
+                .iter()
+                .map(|word| word.replacen("--add-", "--remove-", 1))
+                .collect()
+        })
+        .collect();
+    undo.push(reload);
+    (commands, undo)
+}
+
+fn firewalld_has(facts: &Facts, words: &[String]) -> bool {
+    words.iter().any(|word| {
+        let rule = word.strip_prefix("--add-rich-rule=").map(str::to_owned);
+        let service = word
+            .strip_prefix("--add-service=")
+            .map(|name| format!("service {name}"));
+        rule.or(service)
+            .is_some_and(|rule| facts.firewall.rules.contains(&rule))
+    })
+}
+
 /// The lines of a ruleset's diff that open or close something.
 fn delta(diff: &str) -> Vec<String> {
     diff.lines()
@@ -71,4 +165,33 @@ fn delta(diff: &str) -> Vec<String> {
             format!("{sign} {}", rest.trim())
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ufw_command_and_its_undoing_are_mirror_images() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let allow = words("ufw allow 443/tcp comment jitctl");
+        assert_eq!(undo_ufw(&allow), words("ufw --force delete allow 443/tcp"));
+        let delete = words("ufw --force delete allow 443/tcp");
+        assert_eq!(undo_ufw(&delete)[..3], words("ufw allow 443/tcp")[..]);
+    }
+
+    #[test]
+    fn auto_follows_what_is_active() {
+        let mut facts = Facts::bare();
+        assert_eq!(
+            resolve(FirewallBackend::Auto, &facts),
+            FirewallBackend::Nftables
+        );
+        facts.firewall.ufw = true;
+        assert_eq!(resolve(FirewallBackend::Auto, &facts), FirewallBackend::Ufw);
+        assert_eq!(
+            resolve(FirewallBackend::None, &facts),
+            FirewallBackend::None
+        );
+    }
 }
