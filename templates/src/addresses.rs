@@ -152,3 +152,80 @@ pub fn websocket_sources(inventory: &Inventory, bridge: &HostName) -> Vec<IpAddr
     sources.dedup();
     sources
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SITE: &str = "
+version: 1
+site: { domain: meet.test, tls: { mode: private_ca } }
+hosts:
+  main: { roles: [main], address: { private: [10.0.0.1, 'fd00::1'], public: [198.51.100.1] } }
+  near: { roles: [bridge], address: { private: [10.0.0.2], public: [198.51.100.2] } }
+  six: { roles: [bridge], address: { private: ['fd00::6'], public: [198.51.100.6] } }
+  far: { roles: [bridge], address: { public: [198.51.100.3] } }
+  stubborn:
+    roles: [bridge]
+    address: { private: [10.0.0.4], public: [198.51.100.4] }
+    overrides: { xmpp_via: public }
+  hidden:
+    roles: [bridge]
+    address: { private: [10.0.0.5] }
+    overrides: { xmpp_via: public }
+";
+
+    fn site() -> Inventory {
+        // The rules object to some of these hosts; routes must be right nevertheless.
+        serde_yaml::from_str(SITE).unwrap()
+    }
+
+    fn via(bridge: &str) -> String {
+        xmpp_via(&site(), &HostName::new("main"), &HostName::new(bridge))
+            .unwrap()
+            .with_port(5222)
+    }
+
+    #[test]
+    fn the_private_network_is_used_when_both_are_in_it() {
+        assert_eq!(via("near"), "10.0.0.1:5222");
+    }
+
+    #[test]
+    fn families_must_match_inside_the_private_network() {
+        assert_eq!(via("six"), "[fd00::1]:5222");
+    }
+
+    #[test]
+    fn a_bridge_outside_uses_the_public_address() {
+        assert_eq!(via("far"), "198.51.100.1:5222");
+    }
+
+    #[test]
+    fn an_override_wins_over_the_private_network() {
+        assert_eq!(via("stubborn"), "198.51.100.1:5222");
+    }
+
+    #[test]
+    fn a_host_reaches_itself_over_loopback() {
+        assert_eq!(via("main"), "127.0.0.1:5222");
+    }
+
+    #[test]
+    fn the_packet_filter_expects_the_addresses_of_the_same_network() {
+        let sources: Vec<String> = xmpp_sources(&site(), &HostName::new("main"))
+            .iter()
+            .map(IpAddr::to_string)
+            .collect();
+        assert_eq!(
+            sources,
+            [
+                "10.0.0.2",
+                "10.0.0.5",
+                "198.51.100.3",
+                "198.51.100.4",
+                "fd00::6"
+            ]
+        );
+    }
+}

@@ -4,6 +4,7 @@
 //! a block, so the names a template uses are compared with those its view offers before it runs.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -168,7 +169,8 @@ fn lua(value: &str, _: Kwargs, _: &State) -> String {
                 quoted.push(character);
             }
             control if control.is_control() && control.is_ascii() => {
-                quoted.push_str(&format!("\\{:03}", u32::from(control)));
+                // Writing to a string can not fail.
+                let _ = write!(quoted, "\\{:03}", u32::from(control));
             }
             other => quoted.push(other),
         }
@@ -217,5 +219,26 @@ fn read_override(folder: &Path, path: PathBuf) -> Result<(String, Override), Ren
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok((name, Override { path, text })),
         Err(source) => Err(RenderError::OverrideUnreadable { path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filtered(filter: &str, value: &str) -> String {
+        let mut tera = Tera::default();
+        tera.register_filter("quote", quote);
+        tera.register_filter("lua", lua);
+        let mut context = Context::new();
+        context.insert("value", value);
+        tera.render_str(&format!("{{{{ value | {filter} }}}}"), &context, false)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_quoted_value_can_not_leave_its_quotes() {
+        assert_eq!(filtered("quote", "a\"b\\c\nd"), r#""a\"b\\c\nd""#);
+        assert_eq!(filtered("lua", "a\"b\\c\nd"), r#""a\"b\\c\010d""#);
     }
 }

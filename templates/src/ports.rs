@@ -100,8 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn relays_do_not_touch_the_kernels_default_ephemeral_range_of_media() {
-        assert!(TURN_RELAYS.number > MEDIA.last);
-        assert!(TURN_RELAYS.last >= TURN_RELAYS.number);
+    fn no_two_ranges_of_a_transport_overlap() {
+        for (index, port) in ALL.iter().enumerate() {
+            assert!(port.last >= port.number, "{port:?}");
+            for other in ALL.iter().skip(index + 1) {
+                let apart = port.protocol != other.protocol
+                    || port.last < other.number
+                    || other.last < port.number;
+                assert!(apart, "{port:?} {other:?}");
+            }
+        }
     }
 }

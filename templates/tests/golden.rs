@@ -3,6 +3,8 @@
 //! `JITCTL_UPDATE_GOLDENS=1 cargo test -p jitctl-templates --test golden` writes them anew; read the
 //! difference before committing it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::BTreeMap;

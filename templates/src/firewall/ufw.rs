@@ -136,13 +136,14 @@ mod tests {
     #[test]
     fn no_change_needs_no_command() {
         let intent = test_intent::main_host();
-        let added: String = changes(&intent, "")
+        let added: Vec<String> = changes(&intent, "")
             .iter()
             .map(|words| {
                 let (rule, comment) = words.split_at(words.len() - 1);
-                format!("{} '{}'\n", rule.join(" "), comment[0])
+                format!("{} '{}'", rule.join(" "), comment[0])
             })
             .collect();
+        let added = added.join("\n");
         assert_eq!(changes(&intent, &added), Vec::<Command>::new());
     }
 }

@@ -56,7 +56,9 @@ limits = {
 		burst = "2s";
 	};
 }
+-- Prosody has one limit for all clients; browsers meet smaller ones, here and in nginx.
 c2s_stanza_size_limit = 10 * 1024 * 1024
+websocket_frame_buffer_limit = 1024 * 1024
 component_stanza_size_limit = 10 * 1024 * 1024
 
 smacks_max_old_sessions = 1
@@ -86,7 +88,6 @@ VirtualHost "meet.example.org"
 	authentication = "anonymous"
 	storage = "memory"
 	smacks_hibernation_time = 60
-	c2s_stanza_size_limit = 512 * 1024
 
 ---------- Focus and bridges ----------
 
