@@ -39,12 +39,18 @@ pub struct Diagnostic {
     /// Other places that belong to the finding.
     pub related: Vec<Place>,
     /// Why it is wrong.
-    pub cause: Option<String>,
+    pub cause: Option<Cause>,
     /// What to do.
     pub help: Option<String>,
     #[serde(skip)]
     source: Source,
 }
+
+/// Why something is wrong, as the source of the error that says what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(transparent)]
+#[error("{0}")]
+pub struct Cause(pub String);
 
 /// A marked range of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -154,7 +160,7 @@ impl Diagnostic {
     /// Says why.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
+        self.cause = Some(Cause(cause.into()));
         self
     }
 
@@ -190,7 +196,11 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-impl std::error::Error for Diagnostic {}
+impl std::error::Error for Diagnostic {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
 
 impl miette::Diagnostic for Diagnostic {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
@@ -205,12 +215,9 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let parts: Vec<&str> = [&self.cause, &self.help]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        (!parts.is_empty()).then(|| Box::new(parts.join("\n")) as Box<dyn fmt::Display>)
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {

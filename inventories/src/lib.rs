@@ -17,6 +17,6 @@ pub mod select;
 mod shape;
 mod tree;
 
-pub use diagnostic::{Diagnostic, Place, Severity, Source};
+pub use diagnostic::{Cause, Diagnostic, Place, Severity, Source};
 pub use load::{Loaded, load, load_text};
 pub use shape::{schema, schema_text};

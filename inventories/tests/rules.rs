@@ -194,3 +194,25 @@ fn the_json_twin_has_place_and_remedy() {
     assert_eq!(json["place"]["column"], 5);
     assert_eq!(json["place"]["length"], 5);
 }
+
+#[test]
+fn a_misspelled_required_key_is_reported_once() {
+    let codes: Vec<&str> = findings(&with_host("").replacen("roles:", "rolse:", 1))
+        .iter()
+        .map(|one| one.code)
+        .collect();
+    assert_eq!(codes, ["E002"]);
+}
+
+#[test]
+fn the_cause_stands_between_message_and_help() {
+    let text = with_host("  b2: { roles: [bridge], address: { private: [10.0.0.2] } }\n");
+    let found = findings(&text).remove(0);
+    let mut shown = String::new();
+    let theme = miette::GraphicalTheme::unicode_nocolor();
+    miette::GraphicalReportHandler::new_themed(theme)
+        .render_report(&mut shown, &found)
+        .unwrap();
+    let expected = "  × `b2` and `b1` have the same address 10.0.0.2\n  ╰─▶ whatever is meant for";
+    assert!(shown.contains(expected), "{shown}");
+}

@@ -4,7 +4,9 @@
 //! result is asked the numbered [`rules`](crate::rules). No step stops at the first error; a rule
 //! stays silent where an earlier step had to guess. Nothing is substituted and nothing is merged.
 
+mod neutral;
 mod path;
+mod report;
 pub(crate) mod suggest;
 mod walk;
 

@@ -8,10 +8,12 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value as Json};
 
+use super::neutral::{neutral, neutral_object, neutral_tagged};
 use super::path::{Path, SourceMap, Spot};
+use super::report::address_help;
 use super::suggest::{closest, list};
-use crate::diagnostic::{Diagnostic, Severity, Source};
-use crate::shape::{Field, Object, Shape};
+use crate::diagnostic::{Diagnostic, Source};
+use crate::shape::{Object, Shape};
 use crate::tree::{Entry, Node, Value};
 
 /// What a walk found.
@@ -75,6 +77,7 @@ impl Walk<'_> {
         ) else {
             return neutral_object(object);
         };
+        let mut meant = Vec::new();
         for entry in entries {
             let inner = path.key(&entry.key);
             self.spot(entry, &inner);
@@ -82,12 +85,16 @@ impl Walk<'_> {
                 let json = self.value(&entry.node, &field.shape, &inner);
                 result.insert(entry.key.clone(), json);
             } else if tag != Some(&entry.key) && !is_extension(path, &entry.key) {
-                self.unknown_key(entry, object, path);
+                meant.extend(self.unknown_key(entry, object, path));
             }
         }
         for (key, field) in &object.fields {
             if field.required && !result.contains_key(key) {
-                self.missing(node, key, field, path);
+                self.broken.push(path.key(key));
+                // A misspelled key is reported once, as what it is.
+                if !meant.contains(&key.as_str()) {
+                    self.missing(node, key, field, path);
+                }
                 result.insert(key.clone(), neutral(&field.shape));
             }
         }
@@ -304,142 +311,9 @@ impl Walk<'_> {
         };
         self.map.insert(path.clone(), spot);
     }
-
-    fn unknown_key(&mut self, entry: &Entry, object: &Object, path: &Path) {
-        let known = object.fields.keys().map(String::as_str);
-        let place = if path == &Path::root() {
-            "the inventory".to_owned()
-        } else {
-            format!("`{path}`")
-        };
-        let guess = closest(&entry.key, known.clone()).and_then(|key| {
-            let field = object.fields.get(key)?;
-            Some(format!("did you mean `{key}`? ({})", field.description))
-        });
-        let help = if entry.key == "<<" {
-            "merge keys are not supported: write the keys out, or use an alias for a whole value"
-                .to_owned()
-        } else {
-            guess.unwrap_or_else(|| format!("the keys here are {}", list(known)))
-        };
-        let diagnostic = self
-            .error(
-                "E002",
-                &path.key(&entry.key),
-                format!("{place} has no key `{}`", entry.key),
-            )
-            .at(&entry.key_span, "unknown key")
-            .help(help);
-        self.diagnostics.push(diagnostic);
-    }
-
-    fn missing(&mut self, node: &Node, key: &str, field: &Field, path: &Path) {
-        let place = if path == &Path::root() {
-            "the inventory".to_owned()
-        } else {
-            format!("`{path}`")
-        };
-        let at = match self.map.get(path).and_then(|spot| spot.key.clone()) {
-            Some(key) => key,
-            None => node.span.start..node.span.start,
-        };
-        self.broken.push(path.key(key));
-        let diagnostic = self
-            .error(
-                "E004",
-                &path.key(key),
-                format!("`{key}` is missing in {place}"),
-            )
-            .at(&at, format!("needs `{key}`"))
-            .help(format!("add `{key}:` ({})", field.description));
-        self.diagnostics.push(diagnostic);
-    }
-
-    fn wrong_type(&mut self, node: &Node, path: &Path, expected: &str, help: &str) {
-        self.broken.push(path.clone());
-        let (place, at) = if path == &Path::root() {
-            ("the inventory".to_owned(), node.span.start..node.span.start)
-        } else {
-            (format!("`{path}`"), node.span.clone())
-        };
-        let at = if at.is_empty() {
-            self.map.key(path)
-        } else {
-            at
-        };
-        let diagnostic = self
-            .error("E005", path, format!("{place} must be {expected}"))
-            .at(&at, format!("this is {}", node.kind()))
-            .help(help);
-        self.diagnostics.push(diagnostic);
-    }
-
-    fn error(&self, code: &'static str, path: &Path, message: String) -> Diagnostic {
-        let mut diagnostic = Diagnostic::new(code, Severity::Error, self.source, message);
-        diagnostic.path = Some(path.to_string());
-        diagnostic
-    }
 }
 
 /// Top-level `x-` keys are the operator's own, for anchors.
 fn is_extension(path: &Path, key: &str) -> bool {
     path == &Path::root() && key.starts_with("x-")
-}
-
-fn address_help(text: &str) -> String {
-    let bare = text.trim_matches(['[', ']']);
-    if let Some((address, _)) = text.split_once('/')
-        && address.parse::<IpAddr>().is_ok()
-    {
-        return format!("leave out the prefix length: `{address}`");
-    }
-    if bare.parse::<IpAddr>().is_ok() {
-        return format!("leave out the brackets: `{bare}`");
-    }
-    if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
-        return format!("leave out the port: `{}`", socket.ip());
-    }
-    if text.contains('%') {
-        return "link-local addresses are of no use to other hosts: write a routed one".to_owned();
-    }
-    if text.contains(|letter: char| letter.is_ascii_alphabetic()) && !text.contains(':') {
-        return "write the address, not a name: names change, firewall rules do not; a name that ssh shall use goes to `ssh.address`".to_owned();
-    }
-    "write it like `203.0.113.7` or `2001:db8::7`".to_owned()
-}
-
-/// JSON that the model accepts in place of something broken.
-fn neutral(shape: &Shape) -> Json {
-    match shape {
-        Shape::Object(object) => neutral_object(object),
-        Shape::Map(_) => Json::Object(Map::new()),
-        Shape::Tagged { tag, variants } => neutral_tagged(tag, variants),
-        Shape::List { .. } => Json::Array(Vec::new()),
-        Shape::Text => Json::String(String::new()),
-        Shape::Ip => Json::String("0.0.0.0".to_owned()),
-        Shape::Boolean => Json::Bool(false),
-        Shape::Integer { minimum, .. } => Json::from(*minimum),
-        Shape::Choice(words) => words
-            .first()
-            .map_or(Json::Null, |(word, _)| Json::from(word.as_str())),
-        Shape::Optional(_) | Shape::Unknown(_) => Json::Null,
-    }
-}
-
-fn neutral_object(object: &Object) -> Json {
-    let required = object.fields.iter().filter(|(_, field)| field.required);
-    Json::Object(
-        required
-            .map(|(key, field)| (key.clone(), neutral(&field.shape)))
-            .collect(),
-    )
-}
-
-fn neutral_tagged(tag: &str, variants: &[(String, Object)]) -> Json {
-    let Some((word, object)) = variants.first() else {
-        return Json::Null;
-    };
-    let mut json = neutral_object(object);
-    json[tag] = Json::from(word.as_str());
-    json
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Rule;
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Cause, Diagnostic, Source};
 use crate::load::{Path, SourceMap};
 
 /// A violation of a rule.
@@ -91,7 +91,7 @@ impl Finding {
         {
             diagnostic.path = Some(path.to_string());
         }
-        diagnostic.cause.clone_from(&self.cause);
+        diagnostic.cause = self.cause.clone().map(Cause);
         diagnostic.help.clone_from(&self.help);
         diagnostic
     }

@@ -26,13 +26,18 @@ fn via(inventory: &Inventory, name: &HostName, host: &Host) -> (XmppVia, Path) {
     }
 }
 
+type Named<'a> = (&'a HostName, &'a Host);
+
 /// Every bridge with every MAIN on another host.
-fn pairs(inventory: &Inventory) -> impl Iterator<Item = ((&HostName, &Host), (&HostName, &Host))> {
-    inventory.hosts_with(Role::Bridge).flat_map(|bridge| {
-        let others = inventory
-            .hosts_with(Role::Main)
-            .filter(move |main| main.0 != bridge.0);
-        others.map(move |main| (bridge, main))
+fn pairs(inventory: &Inventory) -> impl Iterator<Item = (Named<'_>, Named<'_>)> {
+    let mains: Vec<Named<'_>> = inventory.hosts_with(Role::Main).collect();
+    inventory.hosts_with(Role::Bridge).flat_map(move |bridge| {
+        let others: Vec<_> = mains
+            .iter()
+            .copied()
+            .filter(|main| main.0 != bridge.0)
+            .collect();
+        others.into_iter().map(move |main| (bridge, main))
     })
 }
 

@@ -1,6 +1,6 @@
 //! How `jitctl` reaches the hosts: nothing that ssh would misread, no circles of jump hosts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Rule, doubled};
 use crate::load::Path;
@@ -27,15 +27,6 @@ fn jump_host(jump: &str) -> &str {
         Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => host,
         _ => address,
     }
-}
-
-/// The host of the inventory that `jump` names, by its own name or its ssh address.
-fn jump_target<'a>(inventory: &'a Inventory, jump: &str) -> Option<(&'a HostName, &'a Host)> {
-    let wanted = jump_host(jump);
-    inventory
-        .hosts
-        .iter()
-        .find(|(name, host)| target(name, host) == wanted)
 }
 
 /// What `ssh` is told to dial.
@@ -65,6 +56,10 @@ fn jump_to_itself(inventory: &Inventory) -> Vec<Finding> {
 }
 
 fn jump_circle(inventory: &Inventory) -> Vec<Finding> {
+    let hosts = inventory.hosts.iter();
+    let targets: BTreeMap<&str, (&HostName, &Host)> = hosts
+        .map(|(name, host)| (target(name, host), (name, host)))
+        .collect();
     let mut findings = Vec::new();
     for (name, host) in &inventory.hosts {
         let mut seen = BTreeSet::from([name]);
@@ -73,7 +68,7 @@ fn jump_circle(inventory: &Inventory) -> Vec<Finding> {
             .ssh
             .jump
             .as_deref()
-            .and_then(|jump| jump_target(inventory, jump))
+            .and_then(|jump| targets.get(jump_host(jump)).copied())
         {
             // A jump to oneself is a rule of its own; another host's circle is that host's.
             if !seen.insert(next_name) {

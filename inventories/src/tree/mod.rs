@@ -4,6 +4,7 @@
 //! the event stream of the same YAML parser that `serde_yaml` uses. Anchors and aliases are
 //! resolved (within a budget); nothing is merged.
 
+mod mapping;
 mod parse;
 mod quote;
 
@@ -84,7 +85,8 @@ impl Node {
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             _ if self.is_null() => "nothing",
-            Value::Scalar { .. } => "a single value",
+            Value::Scalar { plain: true, .. } => "a single value",
+            Value::Scalar { plain: false, .. } => "a quoted text",
             Value::List { .. } => "a list",
             Value::Map { .. } => "a mapping",
         }

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use serde_yaml::granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
-use super::{Document, Entry, Fault, Node, Value};
+use super::mapping::Mapping;
+use super::{Document, Fault, Node, Value};
 
 /// More nodes than any inventory has; aliases count as what they stand for.
 const NODE_BUDGET: usize = 1_000_000;
@@ -56,10 +57,7 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map {
-        entries: Vec<Entry>,
-        key: Option<Node>,
-    },
+    Map(Mapping),
 }
 
 impl Builder<'_> {
@@ -97,11 +95,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), &tag_range);
-                let content = Content::Map {
-                    entries: Vec::new(),
-                    key: None,
-                };
-                self.start(style, anchor, range, content);
+                self.start(style, anchor, range, Content::Map(Mapping::default()));
             }
             Event::SequenceEnd | Event::MappingEnd => return self.end(&range),
             Event::Alias(id) => {
@@ -143,7 +137,7 @@ impl Builder<'_> {
                 let first = items.first().map(|node| node.span.start);
                 (Value::List { items }, last, first)
             }
-            Content::Map { entries, .. } => {
+            Content::Map(Mapping { entries, .. }) => {
                 let last = entries
                     .last()
                     .map(|entry| entry.node.span.end.max(entry.key_span.end));
@@ -187,14 +181,7 @@ impl Builder<'_> {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.document.root = Some(node),
             Some(Content::List(items)) => items.push(node),
-            Some(Content::Map {
-                key: slot @ None, ..
-            }) => *slot = Some(node),
-            Some(Content::Map { entries, key }) => {
-                if let Some(key) = key.take() {
-                    insert(entries, key, node, &mut self.document.faults);
-                }
-            }
+            Some(Content::Map(mapping)) => mapping.push(node, &mut self.document.faults),
         }
         true
     }
@@ -229,30 +216,6 @@ impl Builder<'_> {
                 .map_or(self.text.len(), |(offset, _)| offset)
         })
     }
-}
-
-fn insert(entries: &mut Vec<Entry>, key: Node, mut node: Node, faults: &mut Vec<Fault>) {
-    // The place of nothing is that of the next token; for us it is right behind the key.
-    if node.span.is_empty() {
-        node.span = key.span.end..key.span.end;
-    }
-    let Value::Scalar { text, .. } = key.value else {
-        faults.push(Fault::KeyNotText { at: key.span });
-        return;
-    };
-    if let Some(first) = entries.iter().find(|entry| entry.key == text) {
-        faults.push(Fault::DuplicateKey {
-            key: text,
-            at: key.span,
-            first: first.key_span.clone(),
-        });
-        return;
-    }
-    entries.push(Entry {
-        key: text,
-        key_span: key.span,
-        node,
-    });
 }
 
 #[cfg(test)]
