@@ -216,3 +216,31 @@ fn the_cause_stands_between_message_and_help() {
     let expected = "  × `b2` and `b1` have the same address 10.0.0.2\n  ╰─▶ whatever is meant for";
     assert!(shown.contains(expected), "{shown}");
 }
+
+#[test]
+fn hosts_behind_one_nat_share_a_public_address_as_long_as_no_port_is_wanted_twice() {
+    let nat = |host: &str| with_host(host).replace("203.0.113.2]", "203.0.113.1]");
+    let codes = |text: &str| {
+        findings(text)
+            .iter()
+            .map(|one| one.code)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&nat("")), [""; 0]);
+    let b2 =
+        "  b2:\n    roles: [bridge]\n    address: { private: [10.0.0.3], public: [203.0.113.1] }\n";
+    assert_eq!(codes(&nat(b2)), ["E021"]);
+    let port = format!("{b2}    overrides: {{ bridge: {{ media_port: 10001 }} }}\n");
+    assert_eq!(codes(&nat(&port)), [""; 0]);
+    assert!(codes(&nat(&port).replace("[bridge]", "[main, bridge]")).contains(&"E021"));
+}
+
+#[test]
+fn one_host_without_the_address_that_many_need_is_one_finding() {
+    let b2 = "  b2:\n    roles: [bridge]\n    address: { private: [10.0.0.3] }\n";
+    let text = with_host(b2)
+        .replace("hosts:\n", "  xmpp_via: private\nhosts:\n")
+        .replace("private: [10.0.0.1], ", "");
+    let codes: Vec<&str> = findings(&text).iter().map(|one| one.code).collect();
+    assert_eq!(codes, ["E040"]);
+}

@@ -24,8 +24,11 @@ pub const VERSION: u32 = 1;
 /// A whole inventory file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+// The operator's own keys, for anchors; the loader leaves them out.
+#[schemars(extend("patternProperties" = { "^x-": true }))]
 pub struct Inventory {
     /// Version of this format: 1.
+    #[schemars(range(min = 1, max = 1))]
     pub version: u32,
     /// What is the same for all hosts.
     pub site: Site,

@@ -10,7 +10,7 @@ use crate::names::HostName;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::error("E020", "host without an address", "Firewall sets, XMPP and media all need to know an address of every host: at least one under `private:` or `public:`.").check(none),
-    Rule::error("E021", "address of two hosts", "One address cannot belong to two hosts. Only bridges behind one NAT may share a public address, when each has a media port of its own.").check(shared),
+    Rule::error("E021", "address of two hosts", "One address cannot belong to two hosts. Hosts behind one NAT may share a public address as long as no port is wanted twice: one MAIN, and bridges with a media port each.").check(shared),
     Rule::error("E022", "address written twice", "The same address stands twice in the lists of one host. If private and public are the same, write it under `public:` only.").check(repeated),
     Rule::error("E023", "address that no host can have", "Loopback, unspecified, multicast, link-local and reserved addresses mean something else on every host, so no other host could use them.").check(special),
     Rule::error("E024", "private address under `public:`", "Addresses under `public:` are advertised to the participants' browsers, which cannot reach private ranges (RFC 1918, RFC 6598, RFC 4193).").check(private_in_public),
@@ -50,10 +50,11 @@ fn none(inventory: &Inventory) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether two hosts may stand behind one public address: bridges with different media ports.
+/// Whether two hosts may stand behind one public address: the router forwards MAIN's ports to one
+/// host and each bridge's media port to its own.
 fn may_share(one: &Host, two: &Host) -> bool {
-    let only_bridge = |host: &Host| host.roles.iter().all(|role| *role == Role::Bridge);
-    only_bridge(one) && only_bridge(two) && one.media_port() != two.media_port()
+    let both = |role| one.roles.contains(&role) && two.roles.contains(&role);
+    !both(Role::Main) && (!both(Role::Bridge) || one.media_port() != two.media_port())
 }
 
 fn shared(inventory: &Inventory) -> Vec<Finding> {

@@ -31,8 +31,7 @@ fn bridges_with_nickname(inventory: &Inventory) -> impl Iterator<Item = (Path, S
 }
 
 fn nickname_twice(inventory: &Inventory) -> Vec<Finding> {
-    let by_nickname =
-        bridges_with_nickname(inventory).map(|(path, nickname)| (nickname.to_lowercase(), path));
+    let by_nickname = bridges_with_nickname(inventory).map(|(path, nickname)| (nickname, path));
     let report = |(nickname, paths): (String, Vec<Path>)| {
         let (first, others) = paths.split_first()?;
         let finding = |path: &Path| {

@@ -1,5 +1,6 @@
 //! Who can reach whom: bridges dial MAIN, browsers dial MAIN and bridges.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Finding, Rule};
@@ -43,12 +44,16 @@ fn pairs(inventory: &Inventory) -> impl Iterator<Item = (Named<'_>, Named<'_>)> 
 
 fn via_private(inventory: &Inventory) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // One host that lacks an address is one finding, however many need it.
+    let mut reported = BTreeSet::new();
     for ((name, bridge), (main_name, main)) in pairs(inventory) {
         let (via, path) = via(inventory, name, bridge);
         let lacking = [(main_name, main), (name, bridge)]
             .into_iter()
             .find(|(_, host)| host.address.private.is_empty());
-        if let (XmppVia::Private, Some((lacking, _))) = (via, lacking) {
+        if let (XmppVia::Private, Some((lacking, _))) = (via, lacking)
+            && reported.insert(lacking)
+        {
             let message = format!(
                 "bridge `{name}` cannot dial `{main_name}` at a private address: `{lacking}` has none"
             );
@@ -65,9 +70,12 @@ fn via_private(inventory: &Inventory) -> Vec<Finding> {
 
 fn via_public(inventory: &Inventory) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // One host that lacks an address is one finding, however many need it.
+    let mut reported = BTreeSet::new();
     for ((name, bridge), (main_name, main)) in pairs(inventory) {
         let (via, path) = via(inventory, name, bridge);
-        if via == XmppVia::Public && main.address.public.is_empty() {
+        let lacking = via == XmppVia::Public && main.address.public.is_empty();
+        if lacking && reported.insert(main_name) {
             let message = format!(
                 "bridge `{name}` cannot dial `{main_name}` at a public address: it has none"
             );

@@ -5,11 +5,16 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use zeroize::Zeroizing;
 
 use super::error::SecretsError;
 use super::store::Store;
 use super::{seal, text};
+
+/// Names that belong into `.gitignore` beside the inventory.
+pub const IGNORED_BY_GIT: [&str; 3] = ["secrets.yaml", ".secrets.yaml*.new", ".secrets.lock"];
 
 /// Where the secrets of a site are.
 #[derive(Clone, Debug)]
@@ -69,7 +74,7 @@ pub fn open(location: &Location) -> Result<Store, SecretsError> {
     if !exists(&path) {
         return Err(SecretsError::Missing { path });
     }
-    let bytes = read_private(&path)?;
+    let bytes = read_private(&path, Links::Refuse)?;
     let content = if sealed {
         seal::unseal(&bytes, &path, location.identity.as_deref())?
     } else {
@@ -172,15 +177,34 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The content of a file that nobody else can read or change; links are not followed.
-pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
-    let is_link = fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_symlink());
-    if is_link {
-        return Err(SecretsError::NotAFile {
-            path: path.to_path_buf(),
-        });
+/// Whether a link may lead to a private file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Links {
+    /// Never: the store is replaced by a rename, which would cut the link.
+    Refuse,
+    /// Yes: people keep their identity where they like.
+    Follow,
+}
+
+/// The content of a file that nobody else can read or change.
+pub(super) fn read_private(path: &Path, links: Links) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+    // Without blocking, in case somebody put a pipe there.
+    let mut flags = OFlag::O_NONBLOCK;
+    if links == Links::Refuse {
+        flags |= OFlag::O_NOFOLLOW;
     }
-    let mut file = File::open(path).map_err(io_error(path, "read"))?;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path);
+    let mut file = match opened {
+        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+            return Err(SecretsError::NotAFile {
+                path: path.to_path_buf(),
+            });
+        }
+        other => other.map_err(io_error(path, "read"))?,
+    };
     // Of the opened file, so that it cannot be exchanged between the look and the reading.
     let data = file.metadata().map_err(io_error(path, "read"))?;
     if !data.is_file() {

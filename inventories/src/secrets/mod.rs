@@ -19,7 +19,7 @@ mod text;
 
 pub use entry::{Entry, Pair, Phase, RotationError, Single, Slot};
 pub use error::SecretsError;
-pub use file::{Location, edit, encrypt, open};
+pub use file::{IGNORED_BY_GIT, Location, edit, encrypt, open};
 pub use mask::Masker;
 pub use random::{RandomError, VALUE_BITS, generate, os_random};
 pub use store::{Ensured, Store, is_material, is_public};

@@ -6,7 +6,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::error::SecretsError;
-use super::file::read_private;
+use super::file::{Links, read_private};
 
 /// Who can open the file: the recipients listed in a file, else the owner of the identity.
 pub(super) fn seal(
@@ -83,7 +83,7 @@ pub(super) fn unseal(
 }
 
 fn identities(path: &Path) -> Result<age::IdentityFile<age::NoCallbacks>, SecretsError> {
-    let bytes = read_private(path)?;
+    let bytes = read_private(path, Links::Follow)?;
     age::IdentityFile::from_buffer(bytes.as_slice()).map_err(|error| SecretsError::Seal {
         path: path.to_path_buf(),
         reason: error.to_string(),
