@@ -1,0 +1,372 @@
+//! The bridge's configuration: one TOML file, every key explained in `bridge.reference.toml`.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use jitctl_daemon::Secret;
+use jitctl_daemon::config::{self, ConfigError, parsed};
+use jitctl_daemon::logging::LogConfig;
+use jitctl_wire::Jid;
+use jitctl_xmpp::{Credentials, ServerAddress, Target, Trust};
+use serde::Deserialize;
+
+/// The reference configuration.
+pub const REFERENCE: &str = include_str!("../bridge.reference.toml");
+
+/// Name of a bridge in the brewery.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Nickname(String);
+
+impl FromStr for Nickname {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = (1..=64).contains(&text.len())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if fits {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "`{text}` is no nickname: use 1 to 64 letters, digits, `.`, `_` and `-`"
+        ))
+    }
+}
+
+impl fmt::Display for Nickname {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Nickname {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BridgeConfig {
+    /// Who this bridge is.
+    pub identity: Identity,
+    /// Where it announces itself.
+    pub xmpp: Vec<XmppConfig>,
+    /// Private HTTP.
+    pub http: HttpConfig,
+    /// Media.
+    pub media: MediaConfig,
+    /// Load.
+    #[serde(default)]
+    pub load: LoadConfig,
+    /// Start and stop.
+    #[serde(default)]
+    pub operation: OperationConfig,
+    /// Logs.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// `[identity]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Name in the brewery.
+    #[serde(deserialize_with = "parsed")]
+    pub nickname: Nickname,
+    /// Region.
+    pub region: Option<String>,
+    /// Name among linked bridges.
+    pub relay_id: Option<String>,
+}
+
+/// `[[xmpp]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct XmppConfig {
+    /// Server.
+    #[serde(deserialize_with = "parsed")]
+    pub address: ServerAddress,
+    /// Host of the account, and name of the certificate.
+    pub domain: String,
+    /// Account.
+    pub username: String,
+    /// Password as a credential.
+    pub password_credential: Option<String>,
+    /// Password as a file.
+    pub password_file: Option<PathBuf>,
+    /// The room.
+    #[serde(deserialize_with = "parsed")]
+    pub brewery: Jid,
+    /// The authority.
+    pub ca_file: PathBuf,
+    /// Resource, when not made up.
+    pub resource: Option<String>,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address of the private server.
+    pub private: SocketAddr,
+}
+
+/// `[media]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MediaConfig {
+    /// UDP port.
+    pub port: u16,
+    /// Addresses clients reach this host under.
+    #[serde(default)]
+    pub public_addresses: Vec<IpAddr>,
+    /// Tell private addresses.
+    #[serde(default = "yes")]
+    pub advertise_private: bool,
+}
+
+/// `[load]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoadConfig {
+    /// Load of one more participant.
+    pub average_participant_stress: f64,
+}
+
+impl Default for LoadConfig {
+    fn default() -> Self {
+        Self {
+            average_participant_stress: 0.01,
+        }
+    }
+}
+
+/// `[operation]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperationConfig {
+    /// Start draining.
+    pub initial_drain: bool,
+    /// Seconds between presences.
+    pub presence_interval_seconds: u64,
+    /// Seconds for moving people away before the end.
+    pub shutdown_grace_seconds: u64,
+}
+
+impl Default for OperationConfig {
+    fn default() -> Self {
+        Self {
+            initial_drain: false,
+            presence_interval_seconds: 5,
+            shutdown_grace_seconds: 10,
+        }
+    }
+}
+
+impl OperationConfig {
+    /// Time between presences.
+    pub fn presence_interval(&self) -> Duration {
+        Duration::from_secs(self.presence_interval_seconds)
+    }
+
+    /// Time for moving people away.
+    pub fn shutdown_grace(&self) -> Duration {
+        Duration::from_secs(self.shutdown_grace_seconds)
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl BridgeConfig {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Whatever makes it unusable, with place and remedy.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = config::load(path)?;
+        config.check(path)?;
+        Ok(config)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let invalid =
+            |message: String, remedy: &str| Err(ConfigError::invalid(path, message, remedy));
+        if self.xmpp.is_empty() {
+            return invalid(
+                String::from("there is no `[[xmpp]]` section"),
+                "add one for each MAIN host",
+            );
+        }
+        if self.media.port == 0 {
+            return invalid(String::from("`media.port` is 0"), "the usual port is 10000");
+        }
+        if !(1..=60).contains(&self.operation.presence_interval_seconds) {
+            return invalid(
+                String::from("`operation.presence_interval_seconds` is not from 1 to 60"),
+                "leave it at 5: a focus counts a bridge as gone after 45 s",
+            );
+        }
+        let stress = self.load.average_participant_stress;
+        if !(stress > 0.0 && stress <= 1.0) {
+            return invalid(
+                String::from("`load.average_participant_stress` is not above 0 and up to 1"),
+                "the usual value is 0.01",
+            );
+        }
+        let mut rooms = HashSet::new();
+        for (index, xmpp) in self.xmpp.iter().enumerate() {
+            let place = format!("[[xmpp]] number {}", index + 1);
+            if !xmpp.brewery.is_bare() || xmpp.brewery.local().is_none() {
+                return invalid(
+                    format!("{place}: `brewery = \"{}\"` is no room", xmpp.brewery),
+                    "write room@service, such as jvbbrewery@internal.auth.DOMAIN",
+                );
+            }
+            if xmpp.domain.parse::<Jid>().is_err() {
+                return invalid(
+                    format!("{place}: `domain = \"{}\"` is no host", xmpp.domain),
+                    "write the XMPP host of the account, such as auth.DOMAIN",
+                );
+            }
+            if !rooms.insert((xmpp.address.to_string(), xmpp.brewery.clone())) {
+                return invalid(
+                    format!("{place}: the same address and brewery as an earlier section"),
+                    "remove one of them",
+                );
+            }
+            if let Err(error) = xmpp.secret() {
+                return invalid(format!("{place}: {error}"), "see `--print-config`");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl XmppConfig {
+    /// Where the password comes from.
+    ///
+    /// # Errors
+    /// Neither or both sources are configured.
+    pub fn secret(&self) -> Result<Secret, jitctl_daemon::CredentialError> {
+        Secret::from_config(
+            "password",
+            self.password_credential.as_ref(),
+            self.password_file.as_ref(),
+        )
+    }
+
+    /// Reads the authority and gives the target of the login.
+    ///
+    /// # Errors
+    /// The authority cannot be read.
+    pub fn target(&self, path: &Path) -> Result<Target, ConfigError> {
+        let trust = Trust::from_pem_file(&self.ca_file).map_err(|error| {
+            ConfigError::invalid(path, error.to_string(), "put the site's authority there")
+        })?;
+        Ok(Target {
+            address: self.address.clone(),
+            domain: self.domain.clone(),
+            trust: Some(trust),
+        })
+    }
+
+    /// Reads the password.
+    ///
+    /// # Errors
+    /// It cannot be read, is empty, or lies open.
+    pub fn credentials(&self, path: &Path) -> Result<Credentials, ConfigError> {
+        let password = self
+            .secret()
+            .and_then(|secret| secret.read())
+            .map_err(|error| {
+                ConfigError::invalid(
+                    path,
+                    error.to_string(),
+                    "provide the password of the account",
+                )
+            })?;
+        Ok(Credentials::Password {
+            username: self.username.clone(),
+            password,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: &str, to: &str) -> Result<BridgeConfig, String> {
+        assert!(REFERENCE.contains(change), "{change}");
+        let text = REFERENCE.replace(change, to);
+        let path = Path::new("bridge.toml");
+        let config: BridgeConfig = config::read(&text, path).map_err(|error| error.to_string())?;
+        config.check(path).map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_reference_is_valid_and_its_commented_values_are_the_defaults() {
+        let plain = with("\n", "\n").unwrap();
+        let uncommented: Vec<&str> = REFERENCE
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(rest) if !rest.starts_with(' ') && !rest.starts_with("password_file") => rest,
+                _ => line,
+            })
+            .collect();
+        let full: BridgeConfig = config::read(&uncommented.join("\n"), Path::new("x")).unwrap();
+        assert_eq!(
+            format!("{:?}", plain.operation),
+            format!("{:?}", full.operation)
+        );
+        assert_eq!(format!("{:?}", plain.load), format!("{:?}", full.load));
+        assert_eq!(plain.log, full.log);
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_a_remedy() {
+        for (change, to, expected) in [
+            (
+                "nickname = \"b1-3fa9\"",
+                "nickname = \"b 1\"",
+                "is no nickname",
+            ),
+            (
+                "\"10.77.0.11:5222\"",
+                "\"10.77.0.11\"",
+                "is not `host:port`",
+            ),
+            ("jvbbrewery@", "", "is no room"),
+            ("port = 10000", "port = 0", "`media.port` is 0"),
+            ("region =", "regoin =", "unknown field `regoin`"),
+            (
+                "#password_file",
+                "password_file",
+                "either `password_credential` or",
+            ),
+            (
+                "#presence_interval_seconds = 5",
+                "presence_interval_seconds = 0",
+                "from 1 to 60",
+            ),
+            ("[\"203.0.113.7\"]", "[\"203.0.113.700\"]", "bridge.toml:"),
+        ] {
+            let error = with(change, to).unwrap_err();
+            assert!(
+                error.contains(expected) && error.contains("help:"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The bridge: a selective forwarding unit for Jitsi.
+//!
+//! This crate is the edge: XMPP towards the focus, private HTTP, life cycle. Media plugs in as a
+//! [`ConferenceService`]. [`run`] is the whole program after its configuration is read.
+#![forbid(unsafe_code)]
+
+mod brewery;
+pub mod conference;
+pub mod config;
+mod dispatch;
+mod http;
+mod instance;
+mod metrics;
+mod run;
+pub mod state;
+
+pub use conference::{ConferenceFuture, ConferenceResult, ConferenceService, NoMedia};
+pub use config::BridgeConfig;
+pub use run::{Connections, RunError, run};

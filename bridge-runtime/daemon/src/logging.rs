@@ -1,0 +1,106 @@
+//! Logs for the journal: one plain line an event, or JSON.
+//!
+//! Under systemd each line begins with its priority (`<6>`), which the journal strips and
+//! stores; elsewhere it begins with the level's name. Time stamps are the journal's business.
+
+use std::fmt;
+
+use serde::Deserialize;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Form of the lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Words and `key=value`.
+    #[default]
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The `[log]` section of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,jitctl_xmpp=debug`.
+    pub level: String,
+    /// Form of the lines.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            level: String::from("info"),
+            format: LogFormat::Plain,
+        }
+    }
+}
+
+/// Starts logging to standard error.
+///
+/// # Errors
+/// The level is none, in words; or logging was started before.
+pub fn start(config: &LogConfig) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&config.level)
+        .map_err(|error| format!("`log.level = \"{}\"`: {error}", config.level))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = match config.format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Plain => {
+            let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+            builder
+                .with_ansi(false)
+                .event_format(Line { journal })
+                .try_init()
+        }
+    };
+    started.map_err(|error| error.to_string())
+}
+
+struct Line {
+    journal: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let level = *event.metadata().level();
+        let (priority, name) = match level {
+            Level::ERROR => (3, "ERROR"),
+            Level::WARN => (4, "WARN"),
+            Level::INFO => (6, "INFO"),
+            Level::DEBUG => (7, "DEBUG"),
+            Level::TRACE => (7, "TRACE"),
+        };
+        if self.journal {
+            write!(writer, "<{priority}>")?;
+        }
+        write!(writer, "{name} ")?;
+        if let Some(scope) = context.event_scope() {
+            for span in scope.from_root() {
+                let extensions = span.extensions();
+                if let Some(fields) = extensions.get::<FormattedFields<N>>() {
+                    write!(writer, "[{fields}] ")?;
+                }
+            }
+        }
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
