@@ -92,6 +92,11 @@ impl SentLog {
         Ok(*entry)
     }
 
+    /// Forgets everything; another source takes over the stream.
+    pub fn clear(&mut self) {
+        self.entries.fill(None);
+    }
+
     /// The packet sent last but `back`, for probing with copies.
     pub fn recent(&self, newest: u16, back: u16) -> Option<SentPacket> {
         let sequence = newest.wrapping_sub(back);

@@ -169,6 +169,14 @@ impl PacketStore {
         }
     }
 
+    /// Finds a packet by the low half of its sequence number.
+    pub fn get_low(&self, now: Instant, sequence: u32) -> Option<StoredPacket<'_>> {
+        // The number of slots is a power of two well below the half, so the slot is the same.
+        let index = (sequence as usize).checked_rem(self.slots.len())?;
+        let slot = self.slots[index].filter(|slot| slot.sequence as u32 == sequence)?;
+        self.get(now, slot.sequence)
+    }
+
     /// Finds a packet by its sequence number, if it is still there.
     pub fn get(&self, now: Instant, sequence: u64) -> Option<StoredPacket<'_>> {
         let index = (sequence as usize).checked_rem(self.slots.len())?;

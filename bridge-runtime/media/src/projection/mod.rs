@@ -160,6 +160,18 @@ impl Projection {
         Some((self.current?, self.sequence.input_of(output)?))
     }
 
+    /// Highest timestamp sent.
+    pub const fn highest_timestamp(&self) -> u32 {
+        self.highest_timestamp
+    }
+
+    /// An input packet without content: it leaves no gap.
+    pub fn skip(&mut self, encoding: u8, sequence: u64) {
+        if self.current == Some(encoding) {
+            self.sequence.drop_input(sequence, false);
+        }
+    }
+
     /// Judges a packet.
     pub fn project(&mut self, packet: &PacketView<'_>) -> Option<Rewrite> {
         let target = self.target?;

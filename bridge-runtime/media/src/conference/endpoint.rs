@@ -1,0 +1,333 @@
+//! An endpoint: what it negotiated, and everything that is sent to it.
+
+use std::time::{Duration, Instant};
+
+use super::media::NegotiatedMedia;
+use super::send::SendState;
+use crate::allocation::{Allocation, AudioSubscription, ReceiverSettings};
+use crate::cache::SentLog;
+use crate::identifiers::{EndpointId, SourceIndex, Ssrc};
+use crate::projection::Projection;
+use crate::rtcp::ArrivalRecorder;
+
+/// Key frame requests of one receiver for one source: at most so many in this time.
+const REQUEST_WINDOW: Duration = Duration::from_secs(10);
+const REQUESTS: u8 = 3;
+/// While a key frame is still missing, a request is repeated at least this often.
+const REQUEST_RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) id: EndpointId,
+    pub(super) is_visitor: bool,
+    pub(super) ssrc_rewriting: bool,
+    pub(super) mid_demux: bool,
+    pub(super) created: Instant,
+    pub(super) media: NegotiatedMedia,
+    /// ICE and DTLS are up.
+    pub(super) is_ready: bool,
+    pub(super) has_channel: bool,
+    pub(super) force_mute_audio: bool,
+    pub(super) force_mute_video: bool,
+    pub(super) last_activity: Option<Instant>,
+    /// What others were told of its connectivity.
+    pub(super) is_active: bool,
+    pub(super) was_reported_timed_out: bool,
+    pub(super) sources: Vec<SourceIndex>,
+    pub(super) arrivals: ArrivalRecorder,
+    pub(super) round_trip: Duration,
+
+    pub(super) settings: ReceiverSettings,
+    pub(super) initial_last_n: Option<i32>,
+    pub(super) audio_subscription: AudioSubscription,
+    pub(super) allocation: Allocation,
+    pub(super) last_allocation: Option<Instant>,
+    pub(super) needs_allocation: bool,
+    pub(super) allocated_bandwidth: u64,
+    pub(super) forwarded: Vec<SourceIndex>,
+    pub(super) send: SendState,
+    pub(super) video: Vec<VideoStream>,
+    /// By source index.
+    pub(super) audio: Vec<AudioStream>,
+    pub(super) audio_slots: Vec<AudioSlot>,
+    pub(super) next_connection_stats: Instant,
+}
+
+impl Endpoint {
+    pub(super) fn video_stream(&self, source: SourceIndex) -> Option<usize> {
+        self.video
+            .iter()
+            .position(|stream| stream.source == Some(source))
+    }
+
+    pub(super) fn last_n(&self) -> Option<i32> {
+        if self.settings.was_updated {
+            self.settings.last_n
+        } else {
+            self.initial_last_n
+        }
+    }
+}
+
+/// A video stream towards a receiver: a source's own, or a slot that sources take turns in.
+#[derive(Debug)]
+pub(super) struct VideoStream {
+    pub(super) source: Option<SourceIndex>,
+    pub(super) ssrc: Ssrc,
+    pub(super) rtx: Option<RtxStream>,
+    pub(super) mid: Option<Mid>,
+    pub(super) projection: Projection,
+    pub(super) sent: SentLog,
+    pub(super) counters: StreamCounters,
+    pub(super) reports: SentReports,
+    pub(super) requests: RequestLimiter,
+    pub(super) last_used: Instant,
+    pub(super) last_payload_type: u8,
+}
+
+impl VideoStream {
+    pub(super) fn new(now: Instant, ssrc: Ssrc, rtx: Option<Ssrc>, mid: Option<Mid>) -> Self {
+        Self {
+            source: None,
+            ssrc,
+            rtx: rtx.map(|ssrc| RtxStream {
+                ssrc,
+                next_sequence: ssrc.0 as u16 & 0x7fff,
+            }),
+            mid,
+            projection: Projection::new(),
+            sent: SentLog::new(now),
+            counters: StreamCounters::default(),
+            reports: SentReports::default(),
+            requests: RequestLimiter::default(),
+            last_used: now,
+            last_payload_type: 0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RtxStream {
+    pub(super) ssrc: Ssrc,
+    pub(super) next_sequence: u16,
+}
+
+/// Media line id of a slot: a letter and a number below a thousand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mid {
+    text: [u8; 4],
+    length: u8,
+}
+
+impl Mid {
+    pub(super) fn new(letter: u8, number: usize) -> Self {
+        let mut text = [letter, 0, 0, 0];
+        let digits = match number {
+            0..10 => 1,
+            10..100 => 2,
+            _ => 3,
+        };
+        let mut rest = number % 1000;
+        for digit in text[1..=digits].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        Self {
+            text,
+            length: digits as u8 + 1,
+        }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
+    }
+
+    pub(super) fn to_text(self) -> String {
+        String::from_utf8_lossy(self.as_bytes()).into_owned()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StreamCounters {
+    pub(super) packets: u32,
+    pub(super) octets: u32,
+}
+
+impl StreamCounters {
+    pub(super) const fn add(&mut self, payload: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(payload as u32);
+    }
+}
+
+/// An audio source towards a receiver.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AudioStream {
+    pub(super) counters: StreamCounters,
+    pub(super) reports: SentReports,
+    /// Slot the source holds, with rewriting.
+    pub(super) slot: Option<u16>,
+}
+
+/// A slot that audio sources take turns in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AudioSlot {
+    pub(super) source: Option<SourceIndex>,
+    pub(super) ssrc: Ssrc,
+    pub(super) mid: Option<Mid>,
+    pub(super) last_used: Instant,
+    pub(super) sequence_offset: u16,
+    pub(super) timestamp_offset: u32,
+    pub(super) highest_sequence: u16,
+    pub(super) highest_timestamp: u32,
+    pub(super) has_started: bool,
+    /// The next packet is the first of a new source.
+    pub(super) is_handed_over: bool,
+}
+
+impl AudioSlot {
+    pub(super) const fn new(now: Instant, ssrc: Ssrc, mid: Option<Mid>) -> Self {
+        Self {
+            source: None,
+            ssrc,
+            mid,
+            last_used: now,
+            sequence_offset: 0,
+            timestamp_offset: 0,
+            highest_sequence: 0,
+            highest_timestamp: 0,
+            has_started: false,
+            is_handed_over: false,
+        }
+    }
+
+    /// Numbers of a packet on this slot.
+    pub(super) const fn map(&mut self, sequence: u16, timestamp: u32) -> (u16, u32) {
+        if self.is_handed_over && self.has_started {
+            self.sequence_offset = self.highest_sequence.wrapping_add(1).wrapping_sub(sequence);
+            // One packet of 20 ms at 48 kHz.
+            self.timestamp_offset = self
+                .highest_timestamp
+                .wrapping_add(960)
+                .wrapping_sub(timestamp);
+        }
+        self.is_handed_over = false;
+        let sequence = sequence.wrapping_add(self.sequence_offset);
+        let timestamp = timestamp.wrapping_add(self.timestamp_offset);
+        if !self.has_started || sequence.wrapping_sub(self.highest_sequence) < 1 << 15 {
+            self.highest_sequence = sequence;
+            self.highest_timestamp = timestamp;
+        }
+        self.has_started = true;
+        (sequence, timestamp)
+    }
+}
+
+/// Sender reports sent lately, to find the round trip from a receiver's report.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SentReports {
+    reports: [Option<(u32, Instant)>; 4],
+    next: u8,
+}
+
+impl SentReports {
+    pub(super) fn push(&mut self, now: Instant, compact_ntp: u32) {
+        self.reports[usize::from(self.next)] = Some((compact_ntp, now));
+        self.next = (self.next + 1) % 4;
+    }
+
+    /// Whether a report with this compact NTP time was sent.
+    pub(super) fn has(&self, compact_ntp: u32) -> bool {
+        self.reports
+            .iter()
+            .flatten()
+            .any(|(ntp, _)| *ntp == compact_ntp)
+    }
+
+    /// Round trip, given LSR and DLSR of a report that just came.
+    pub(super) fn round_trip(&self, now: Instant, last: u32, delay: u32) -> Option<Duration> {
+        let sent = self.reports.iter().flatten().find(|(ntp, _)| *ntp == last);
+        let (_, sent) = sent?;
+        let delay = Duration::from_micros((u64::from(delay) * 1_000_000) >> 16);
+        now.saturating_duration_since(*sent).checked_sub(delay)
+    }
+}
+
+/// Limits a receiver's key frame requests for one source.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RequestLimiter {
+    last: Option<Instant>,
+    window_start: Option<Instant>,
+    count: u8,
+}
+
+impl RequestLimiter {
+    /// Whether a request may pass; counts as passed.
+    pub(super) fn pass(&mut self, now: Instant, round_trip: Duration) -> bool {
+        let interval = Duration::from_millis(200).min(round_trip + Duration::from_millis(10));
+        if self
+            .last
+            .is_some_and(|last| now.saturating_duration_since(last) < interval)
+        {
+            return false;
+        }
+        let is_new_window = self
+            .window_start
+            .is_none_or(|start| now.saturating_duration_since(start) >= REQUEST_WINDOW);
+        if is_new_window {
+            self.window_start = Some(now);
+            self.count = 0;
+        }
+        if self.count >= REQUESTS {
+            return false;
+        }
+        self.count += 1;
+        self.last = Some(now);
+        true
+    }
+
+    /// Whether a switch that still waits for its key frame may ask again.
+    pub(super) fn retry(&mut self, now: Instant) -> bool {
+        let is_due = self
+            .last
+            .is_none_or(|last| now.saturating_duration_since(last) >= REQUEST_RETRY);
+        if is_due {
+            self.last = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_line_ids_are_a_letter_and_a_number() {
+        let texts = [0, 9, 10, 49, 100].map(|number| Mid::new(b'v', number).to_text());
+        assert_eq!(texts, ["v0", "v9", "v10", "v49", "v100"]);
+    }
+
+    #[test]
+    fn three_key_frame_requests_pass_in_ten_seconds() {
+        let start = Instant::now();
+        let mut limiter = RequestLimiter::default();
+        let passed = (0..200)
+            .filter(|round| {
+                let now = start + Duration::from_millis(100 * round);
+                limiter.pass(now, Duration::from_millis(40))
+            })
+            .count();
+        assert_eq!(passed, 6);
+    }
+
+    #[test]
+    fn a_slot_continues_its_numbers_when_it_is_handed_over() {
+        let now = Instant::now();
+        let mut slot = AudioSlot::new(now, Ssrc(1), None);
+        assert_eq!(slot.map(65_535, 100), (65_535, 100));
+        slot.is_handed_over = true;
+        assert_eq!(slot.map(500, 70_000), (0, 1060));
+        assert_eq!(slot.map(501, 70_960), (1, 2020));
+    }
+}

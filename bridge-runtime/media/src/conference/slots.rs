@@ -1,0 +1,221 @@
+//! SSRC rewriting: a bounded set of streams that sources take turns in.
+//!
+//! The client learns the owner of a stream from a source map on its bridge channel. When all
+//! slots are taken, the one used least recently changes hands.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::config::SsrcGenerator;
+use super::endpoint::{AudioSlot, Endpoint, Mid, VideoStream};
+use super::event::Event;
+use super::source::Source;
+use super::{Conference, ConferenceConfig};
+use crate::channel::{AudioMapping, ChannelMessage, VideoMapping};
+use crate::identifiers::{EndpointId, EndpointIndex, SourceIndex, Ssrc};
+
+impl Endpoint {
+    /// Forgets a source that was removed; its slots become free but keep their numbers.
+    pub(super) fn forget_source(&mut self, index: SourceIndex) {
+        self.needs_allocation = true;
+        self.forwarded.retain(|source| *source != index);
+        for stream in &mut self.video {
+            if stream.source == Some(index) {
+                stream.source = None;
+                stream.projection.set_target(None);
+                stream.sent.clear();
+            }
+        }
+        for slot in &mut self.audio_slots {
+            if slot.source == Some(index) {
+                slot.source = None;
+            }
+        }
+        if let Some(audio) = self.audio.get_mut(index.as_usize()) {
+            *audio = Default::default();
+        }
+    }
+
+    /// The slot of an audio source; takes one over when it has none.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the hot path borrows disjoint state"
+    )]
+    pub(super) fn audio_slot(
+        &mut self,
+        now: Instant,
+        own_index: EndpointIndex,
+        index: SourceIndex,
+        source: &Source,
+        ssrcs: &mut SsrcGenerator,
+        config: &ConferenceConfig,
+        events: &mut VecDeque<Event>,
+    ) -> Option<usize> {
+        if let Some(slot) = self.audio[index.as_usize()].slot {
+            return Some(usize::from(slot));
+        }
+        let position = if let Some(free) = self.audio_slots.iter().position(|s| s.source.is_none())
+        {
+            free
+        } else if self.audio_slots.len() < config.audio_slots {
+            let mid = self
+                .mid_demux
+                .then(|| Mid::new(b'a', self.audio_slots.len()));
+            self.audio_slots
+                .push(AudioSlot::new(now, Ssrc(ssrcs.next()), mid));
+            self.audio_slots.len() - 1
+        } else {
+            let oldest = self.audio_slots.iter().enumerate();
+            oldest.min_by_key(|(_, slot)| slot.last_used)?.0
+        };
+        let slot = &mut self.audio_slots[position];
+        if let Some(former) = slot.source
+            && let Some(former) = self.audio.get_mut(former.as_usize())
+        {
+            former.slot = None;
+        }
+        slot.source = Some(index);
+        slot.is_handed_over = true;
+        self.audio[index.as_usize()].slot = Some(position as u16);
+        let owner = source
+            .name()
+            .rsplit_once("-a")
+            .map_or("", |(owner, _)| owner);
+        events.push_back(Event::Channel {
+            endpoint: own_index,
+            message: ChannelMessage::AudioSourcesMap {
+                mapped_sources: vec![audio_mapping(slot, source.name(), owner)],
+            },
+        });
+        Some(position)
+    }
+}
+
+fn audio_mapping(slot: &AudioSlot, source: &str, owner: &str) -> AudioMapping {
+    AudioMapping {
+        source: source.to_owned(),
+        owner: owner.to_owned(),
+        ssrc: slot.ssrc.0,
+        mid: slot.mid.map(Mid::to_text),
+    }
+}
+
+pub(super) fn video_mapping(
+    stream: &VideoStream,
+    source: &Source,
+    owner: Option<&EndpointId>,
+) -> VideoMapping {
+    VideoMapping {
+        source: source.name().to_owned(),
+        owner: owner.map_or("", EndpointId::as_str).to_owned(),
+        ssrc: stream.ssrc.0,
+        rtx: stream.rtx.map_or(-1, |rtx| i64::from(rtx.ssrc.0)),
+        video_type: source.video_type.map_name().to_owned(),
+        mid: stream.mid.map(Mid::to_text),
+    }
+}
+
+impl Conference {
+    /// Finds or makes the stream on which `receiver` gets `source`. Returns its position and
+    /// whether the client has to be told.
+    pub(super) fn assign_video_stream(
+        &mut self,
+        now: Instant,
+        receiver: EndpointIndex,
+        source: SourceIndex,
+        wanted: &[SourceIndex],
+    ) -> Option<(usize, bool)> {
+        let (ssrc, rtx) = self.source(source)?.primary();
+        let has_rtx = rtx.is_some();
+        let limit = self.config.video_slots;
+        let fresh = (Ssrc(self.ssrcs.next()), Ssrc(self.ssrcs.next()));
+        let endpoint = self.endpoint_mut(receiver)?;
+        if let Some(position) = endpoint.video_stream(source) {
+            return Some((position, false));
+        }
+        if !endpoint.ssrc_rewriting {
+            // Under its own SSRC; the place of a source that is gone is taken again.
+            let mut stream = VideoStream::new(now, ssrc, rtx, None);
+            stream.source = Some(source);
+            let free = endpoint.video.iter().position(|s| s.source.is_none());
+            let position = free.unwrap_or(endpoint.video.len());
+            match endpoint.video.get_mut(position) {
+                Some(place) => *place = stream,
+                None => endpoint.video.push(stream),
+            }
+            return Some((position, false));
+        }
+        let free = endpoint.video.iter().position(|s| s.source.is_none());
+        let position = if let Some(free) = free {
+            free
+        } else if endpoint.video.len() < limit {
+            let mid = endpoint
+                .mid_demux
+                .then(|| Mid::new(b'v', endpoint.video.len()));
+            let rtx = has_rtx.then_some(fresh.1);
+            endpoint
+                .video
+                .push(VideoStream::new(now, fresh.0, rtx, mid));
+            endpoint.video.len() - 1
+        } else {
+            let idle =
+                endpoint.video.iter().enumerate().filter(|(_, stream)| {
+                    stream.source.is_none_or(|source| !wanted.contains(&source))
+                });
+            idle.min_by_key(|(_, stream)| stream.last_used)?.0
+        };
+        let stream = &mut endpoint.video[position];
+        stream.source = Some(source);
+        stream.last_used = now;
+        stream.projection.restart();
+        stream.sent.clear();
+        Some((position, true))
+    }
+
+    /// All entries of a receiver's tables, for a channel that has just opened.
+    pub(super) fn repeat_source_maps(&mut self, receiver: EndpointIndex) {
+        let Some(endpoint) = self.endpoint(receiver) else {
+            return;
+        };
+        if !endpoint.ssrc_rewriting {
+            return;
+        }
+        let audio: Vec<AudioMapping> = endpoint
+            .audio_slots
+            .iter()
+            .filter_map(|slot| {
+                let source = self.source(slot.source?)?;
+                let owner = self.endpoint_id(source.owner)?;
+                Some(audio_mapping(slot, source.name(), owner.as_str()))
+            })
+            .collect();
+        let video: Vec<VideoMapping> = endpoint
+            .video
+            .iter()
+            .filter_map(|stream| {
+                let source = self.source(stream.source?)?;
+                Some(video_mapping(
+                    stream,
+                    source,
+                    self.endpoint_id(source.owner),
+                ))
+            })
+            .collect();
+        if !audio.is_empty() {
+            self.tell(
+                receiver,
+                ChannelMessage::AudioSourcesMap {
+                    mapped_sources: audio,
+                },
+            );
+        }
+        if !video.is_empty() {
+            self.tell(
+                receiver,
+                ChannelMessage::VideoSourcesMap {
+                    mapped_sources: video,
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A source within the conference: its incoming streams and who gets it.
+
+use std::time::{Duration, Instant};
+
+use crate::cache::{NackGenerator, PacketStore, StoreLimits};
+use crate::codec::av1;
+use crate::identifiers::{EndpointIndex, Ssrc};
+use crate::projection::SequenceMapper;
+use crate::rtcp::ReportBlock;
+use crate::source::{
+    EncodingDescription, Layer, LayerMeter, MediaKind, SourceDescription, VideoType,
+};
+use crate::speaker::SilenceFilter;
+
+/// Least time between two key frame requests to one source, whoever asks.
+const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Receiver of a video source and where its state lies there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Subscriber {
+    pub(super) endpoint: EndpointIndex,
+    pub(super) stream: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) description: SourceDescription,
+    pub(super) owner: EndpointIndex,
+    pub(super) video_type: VideoType,
+    pub(super) encodings: Vec<Encoding>,
+    pub(super) subscribers: Vec<Subscriber>,
+    pub(super) silence: SilenceFilter,
+    pub(super) silence_mapper: SequenceMapper,
+    pub(super) last_key_frame_request: Option<Instant>,
+    pub(super) fir_command: u8,
+    /// Largest height receivers want, as last told to the sender.
+    pub(super) told_height: Option<i32>,
+    /// Active layers at the last look, as bits.
+    pub(super) active_layers: u64,
+}
+
+impl Source {
+    pub(super) fn new(
+        now: Instant,
+        owner: EndpointIndex,
+        description: SourceDescription,
+        store: StoreLimits,
+    ) -> Self {
+        let encodings = description
+            .encodings
+            .iter()
+            .map(|encoding| Encoding::new(now, *encoding, description.kind, store))
+            .collect();
+        Self {
+            video_type: description.video_type,
+            description,
+            owner,
+            encodings,
+            subscribers: Vec::new(),
+            silence: SilenceFilter::default(),
+            silence_mapper: SequenceMapper::new(),
+            last_key_frame_request: None,
+            fir_command: 0,
+            told_height: None,
+            active_layers: 0,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.description.name.as_str()
+    }
+
+    pub(super) fn is_video(&self) -> bool {
+        self.description.kind == MediaKind::Video
+    }
+
+    /// SSRC and RTX SSRC under which receivers without rewriting get the source.
+    pub(super) fn primary(&self) -> (Ssrc, Option<Ssrc>) {
+        self.description
+            .encodings
+            .first()
+            .map_or((Ssrc(0), None), |encoding| (encoding.ssrc, encoding.rtx))
+    }
+
+    pub(super) fn layers(&mut self, now: Instant) -> Vec<Layer> {
+        let count = self.encodings.len() as u8;
+        let mut layers = Vec::new();
+        for (index, encoding) in self.encodings.iter_mut().enumerate() {
+            encoding.meter.collect(now, index as u8, count, &mut layers);
+        }
+        layers
+    }
+
+    /// Whether a key frame may be asked for now; counts as asked.
+    pub(super) fn may_request_key_frame(&mut self, now: Instant) -> bool {
+        let is_due = self
+            .last_key_frame_request
+            .is_none_or(|last| now.saturating_duration_since(last) >= KEY_FRAME_INTERVAL);
+        if is_due {
+            self.last_key_frame_request = Some(now);
+        }
+        is_due
+    }
+}
+
+/// One incoming stream with its retransmissions.
+#[derive(Debug)]
+pub(super) struct Encoding {
+    pub(super) description: EncodingDescription,
+    pub(super) window: NackGenerator,
+    pub(super) reception: Reception,
+    pub(super) meter: LayerMeter,
+    pub(super) store: PacketStore,
+    pub(super) structure: Option<Box<av1::Structure>>,
+}
+
+impl Encoding {
+    fn new(
+        now: Instant,
+        description: EncodingDescription,
+        kind: MediaKind,
+        store: StoreLimits,
+    ) -> Self {
+        let clock_rate = match kind {
+            MediaKind::Audio => 48_000,
+            MediaKind::Video => 90_000,
+        };
+        Self {
+            description,
+            window: NackGenerator::new(),
+            reception: Reception::new(now, clock_rate),
+            meter: LayerMeter::new(),
+            store: PacketStore::new(store),
+            structure: None,
+        }
+    }
+}
+
+/// Reception statistics after RFC 3550 appendix A.
+#[derive(Debug)]
+pub(super) struct Reception {
+    epoch: Instant,
+    clock_rate: u32,
+    first: Option<u64>,
+    highest: u64,
+    pub(super) received: u64,
+    jitter: f64,
+    last_transit: Option<i64>,
+    expected_at_report: u64,
+    received_at_report: u64,
+    has_news: bool,
+    last_sender_report: Option<(u32, Instant)>,
+}
+
+impl Reception {
+    const fn new(epoch: Instant, clock_rate: u32) -> Self {
+        Self {
+            epoch,
+            clock_rate,
+            first: None,
+            highest: 0,
+            received: 0,
+            jitter: 0.0,
+            last_transit: None,
+            expected_at_report: 0,
+            received_at_report: 0,
+            has_news: false,
+            last_sender_report: None,
+        }
+    }
+
+    pub(super) fn receive(&mut self, now: Instant, sequence: u64, timestamp: u32) {
+        self.first.get_or_insert(sequence);
+        self.highest = self.highest.max(sequence);
+        self.received += 1;
+        self.has_news = true;
+        let elapsed = now.saturating_duration_since(self.epoch).as_micros() as i64;
+        let arrival = elapsed * i64::from(self.clock_rate) / 1_000_000;
+        let transit = arrival.wrapping_sub(i64::from(timestamp));
+        if let Some(last) = self.last_transit {
+            // The timestamp wraps at 32 bits, so their difference is taken there.
+            let difference = ((transit - last) as i32).unsigned_abs();
+            if difference < self.clock_rate * 5 {
+                self.jitter += (f64::from(difference) - self.jitter) / 16.0;
+            }
+        }
+        self.last_transit = Some(transit);
+    }
+
+    pub(super) const fn sender_report(&mut self, now: Instant, compact_ntp: u32) {
+        self.last_sender_report = Some((compact_ntp, now));
+    }
+
+    /// Report block, when packets have come since the last one.
+    pub(super) fn report(&mut self, now: Instant, source: Ssrc) -> Option<ReportBlock> {
+        let first = self.first.filter(|_| self.has_news)?;
+        self.has_news = false;
+        let expected = self.highest - first + 1;
+        let expected_now = expected.saturating_sub(self.expected_at_report);
+        let received_now = self.received - self.received_at_report;
+        self.expected_at_report = expected;
+        self.received_at_report = self.received;
+        let lost_now = expected_now.saturating_sub(received_now);
+        let (last_sender_report, delay_since_last) =
+            self.last_sender_report.map_or((0, 0), |(compact, at)| {
+                let delay = now.saturating_duration_since(at).as_micros() as u64;
+                (compact, ((delay << 16) / 1_000_000) as u32)
+            });
+        Some(ReportBlock {
+            source,
+            fraction_lost: (lost_now * 256)
+                .checked_div(expected_now)
+                .unwrap_or(0)
+                .min(255) as u8,
+            cumulative_lost: (expected.saturating_sub(self.received)).min(0x7f_ffff) as i32,
+            // The unwrapped numbers start one cycle up; the wire's start at zero.
+            highest_sequence: (self.highest - (1 << 16)) as u32,
+            jitter: self.jitter as u32,
+            last_sender_report,
+            delay_since_last,
+        })
+    }
+}
