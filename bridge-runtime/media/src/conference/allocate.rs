@@ -203,7 +203,7 @@ impl Conference {
                 .iter()
                 .all(|source| endpoint.forwarded.contains(source));
         endpoint.forwarded = forwarded;
-        if !is_same_set {
+        if std::mem::take(&mut endpoint.forwarded_changed) || !is_same_set {
             self.repeat_forwarded(receiver);
         }
     }

@@ -45,6 +45,8 @@ pub(super) struct Endpoint {
     pub(super) needs_allocation: bool,
     pub(super) allocated_bandwidth: u64,
     pub(super) forwarded: Vec<SourceIndex>,
+    /// A forwarded source was removed and the client has not been told.
+    pub(super) forwarded_changed: bool,
     pub(super) send: SendState,
     pub(super) video: Vec<VideoStream>,
     /// By source index.

@@ -175,6 +175,7 @@ impl Conference {
             needs_allocation: false,
             allocated_bandwidth: 0,
             forwarded: Vec::new(),
+            forwarded_changed: false,
             send: SendState::new(self.epoch),
             video: Vec::new(),
             audio: Vec::new(),

@@ -18,6 +18,7 @@ impl Endpoint {
     /// Forgets a source that was removed; its slots become free but keep their numbers.
     pub(super) fn forget_source(&mut self, index: SourceIndex) {
         self.needs_allocation = true;
+        self.forwarded_changed |= self.forwarded.contains(&index);
         self.forwarded.retain(|source| *source != index);
         for stream in &mut self.video {
             if stream.source == Some(index) {

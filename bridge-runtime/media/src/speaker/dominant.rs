@@ -101,7 +101,7 @@ impl DominantSpeaker {
             Some(speaker) => speaker.push(now, loudness),
             None => self.speakers.push(Speaker::new(now, endpoint, loudness)),
         }
-        if self.dominant.is_some() {
+        if self.dominant.is_some() || loudness == 0 {
             return None;
         }
         self.dominant = Some(endpoint);

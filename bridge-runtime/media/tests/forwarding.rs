@@ -1,0 +1,319 @@
+//! What participants of a meeting see and hear of each other.
+
+mod support;
+
+use jitctl_media::channel::ChannelMessage;
+use jitctl_media::conference::EndpointDescription;
+use support::World;
+
+fn forwarded_at(world: &World, position: usize) -> Vec<String> {
+    let messages = &world.participants[position].messages;
+    messages
+        .iter()
+        .rev()
+        .find_map(|(_, message)| match message {
+            ChannelMessage::ForwardedSources { forwarded_sources } => {
+                Some(forwarded_sources.clone())
+            }
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+#[test]
+fn every_participant_sees_and_hears_every_other() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.join();
+    }
+    for position in 0..3 {
+        world.participants[position].client.loudness = 60;
+        world.constrain(position, -1, 720, &[]);
+    }
+    world.run(4_000);
+    for receiver in 0..3 {
+        for sender in 0..3 {
+            if sender == receiver {
+                continue;
+            }
+            let (video, audio) = {
+                let sender = &world.participants[sender].client;
+                (sender.video_ssrcs()[0], sender.audio_ssrc())
+            };
+            let client = &world.participants[receiver].client;
+            let decoder = client.decoder(video);
+            assert!(decoder.shown_in(3_000, 4_000).count() >= 28);
+            assert!(
+                decoder
+                    .shown
+                    .iter()
+                    .all(|frame| usize::from(frame.sender) == sender)
+            );
+            assert!(
+                decoder
+                    .shown_in(3_000, 4_000)
+                    .all(|frame| frame.encoding == 2)
+            );
+            assert!(client.audio[&audio].len() > 180);
+        }
+    }
+}
+
+#[test]
+fn a_key_frame_arrives_within_a_second_of_joining() {
+    let mut world = World::new();
+    world.join();
+    world.join();
+    world.constrain(0, -1, 720, &[]);
+    world.constrain(1, -1, 720, &[]);
+    world.run(5_000);
+    let newcomer = world.join();
+    world.constrain(newcomer, -1, 720, &[]);
+    world.run(2_000);
+    for sender in 0..2 {
+        let decoder = world.participants[newcomer]
+            .client
+            .decoder(world.video_ssrc(sender));
+        let first = decoder.shown[0];
+        // The newcomer's clock starts when it joins.
+        assert!(first.key && first.milliseconds < 1_000, "{first:?}");
+    }
+}
+
+#[test]
+fn no_video_is_sent_before_the_client_asked_for_any() {
+    let mut world = World::new();
+    world.join();
+    world.join();
+    world.run(2_000);
+    assert!(world.participants[0].client.decoders.is_empty());
+    assert!(forwarded_at(&world, 0).is_empty());
+}
+
+#[test]
+fn layers_follow_the_constraints_without_a_freeze() {
+    let mut world = World::new();
+    world.join();
+    world.join();
+    world.constrain(0, -1, 720, &[]);
+    world.run(3_000);
+    world.constrain(0, -1, 180, &[]);
+    world.run(3_000);
+    world.constrain(0, -1, 360, &[]);
+    world.run(3_000);
+    let decoder = world.participants[0].client.decoder(world.video_ssrc(1));
+    assert!(
+        decoder
+            .shown_in(2_000, 3_000)
+            .all(|frame| frame.encoding == 2)
+    );
+    assert!(
+        decoder
+            .shown_in(4_500, 6_000)
+            .all(|frame| frame.encoding == 0)
+    );
+    assert!(
+        decoder
+            .shown_in(8_000, 9_000)
+            .all(|frame| frame.encoding == 1)
+    );
+    assert!(
+        decoder.longest_freeze(1_000, 9_000) < 500,
+        "{}",
+        decoder.longest_freeze(1_000, 9_000)
+    );
+}
+
+#[test]
+fn senders_are_told_the_largest_height_anybody_wants() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.join();
+    }
+    let told = |world: &World, position: usize| {
+        world.participants[position]
+            .messages
+            .iter()
+            .filter_map(|(_, message)| match message {
+                ChannelMessage::SenderSourceConstraints { max_height, .. } => Some(*max_height),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    world.run(100);
+    assert_eq!(told(&world, 0), [0]);
+    world.constrain(1, -1, 180, &[]);
+    world.run(100);
+    world.constrain(2, -1, 720, &[]);
+    world.run(100);
+    world.constrain(2, 0, 720, &[]);
+    world.run(100);
+    assert_eq!(told(&world, 0), [0, 180, 720, 180]);
+}
+
+#[test]
+fn last_n_follows_the_speakers_and_clients_are_told() {
+    let mut world = World::new();
+    for _ in 0..4 {
+        world.join();
+    }
+    world.constrain(0, 1, 180, &[]);
+    world.participants[2].client.loudness = 80;
+    world.run(3_000);
+    assert_eq!(forwarded_at(&world, 0), [world.video_name(2)]);
+    world.participants[2].client.loudness = 0;
+    world.participants[3].client.loudness = 80;
+    world.run(4_000);
+    assert_eq!(forwarded_at(&world, 0), [world.video_name(3)]);
+    let speakers: Vec<_> = world.participants[1]
+        .messages
+        .iter()
+        .filter_map(|(_, message)| match message {
+            ChannelMessage::DominantSpeakerEndpointChangeEvent {
+                dominant_speaker_endpoint,
+                ..
+            } => Some(dominant_speaker_endpoint.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(speakers.last(), Some(&world.id(3)));
+}
+
+#[test]
+fn silence_is_not_forwarded_and_leaves_no_gap() {
+    let mut world = World::new();
+    world.join();
+    world.join();
+    world.participants[1].client.loudness = 60;
+    world.run(1_000);
+    world.participants[1].client.loudness = 0;
+    world.run(2_000);
+    world.participants[1].client.loudness = 60;
+    world.run(1_000);
+    let audio = world.participants[1].client.audio_ssrc();
+    let packets = &world.participants[0].client.audio[&audio];
+    assert!(
+        packets
+            .windows(2)
+            .all(|pair| pair[1].1.wrapping_sub(pair[0].1) == 1)
+    );
+    let in_silence = packets
+        .iter()
+        .filter(|(time, _)| (1_100..3_000).contains(time));
+    assert_eq!(in_silence.count(), 0);
+    assert!(packets.len() > 90);
+}
+
+#[test]
+fn force_muted_media_is_dropped() {
+    let mut world = World::new();
+    world.join();
+    world.join();
+    world.participants[1].client.loudness = 60;
+    world.constrain(0, -1, 180, &[]);
+    let index = world.participants[1].index;
+    world.conference.set_force_mute(index, true, true);
+    world.run(2_000);
+    let client = &world.participants[0].client;
+    assert!(client.audio.is_empty());
+    assert!(client.decoders.is_empty());
+    assert!(world.conference.counters().refused > 50);
+}
+
+#[test]
+fn visitors_receive_but_are_neither_seen_nor_heard() {
+    let mut world = World::new();
+    world.join();
+    let visitor = world.join_as(
+        EndpointDescription {
+            is_visitor: true,
+            ..EndpointDescription::new("visitor1")
+        },
+        true,
+    );
+    world.participants[0].client.loudness = 60;
+    world.constrain(visitor, -1, 720, &[]);
+    world.run(12_000);
+    let video = world.video_ssrc(0);
+    assert!(
+        world.participants[visitor]
+            .client
+            .decoder(video)
+            .shown
+            .len()
+            > 300
+    );
+    assert!(world.participants[0].client.audio.is_empty());
+    assert!(world.participants[0].client.decoders.is_empty());
+}
+
+#[test]
+fn spoofed_and_unknown_streams_are_dropped_and_counted() {
+    let mut world = World::new();
+    world.join();
+    world.join();
+    world.constrain(0, -1, 180, &[]);
+    world.run(1_000);
+    let before = world.conference.counters().unknown_ssrc;
+    let spoofer = world.participants[1].index;
+    let mut packet = vec![0x80, 100, 0, 1, 0, 0, 0, 0];
+    packet.extend_from_slice(&world.video_ssrc(0).to_be_bytes());
+    packet.extend_from_slice(&[0x90, 0xe0, 0x80, 1, 1, 0, 0, 0, 0]);
+    let now = world.now;
+    world
+        .conference
+        .handle_rtp(now, spoofer, &mut packet, &mut world.egress);
+    assert!(world.egress.0.is_empty());
+    assert_eq!(world.conference.counters().unknown_ssrc, before + 1);
+}
+
+#[test]
+fn connectivity_is_told_when_packets_stop_and_come_back() {
+    let mut world = World::new();
+    world.join();
+    world.join();
+    world.run(2_000);
+    world.participants[1].up.loss = 1000;
+    world.run(10_000);
+    world.participants[1].up.loss = 0;
+    world.run(2_000);
+    let told: Vec<_> = world.participants[0]
+        .messages
+        .iter()
+        .filter_map(|(_, message)| match message {
+            ChannelMessage::EndpointConnectivityStatusChangeEvent { endpoint, active } => {
+                Some((endpoint.clone(), active.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    let id = world.id(1);
+    assert_eq!(
+        told,
+        [(id.clone(), "false".to_owned()), (id, "true".to_owned())]
+    );
+    assert!(world.timed_out.is_empty());
+    world.participants[1].up.loss = 1000;
+    world.run(62_000);
+    assert_eq!(world.timed_out, [world.id(1)]);
+}
+
+#[test]
+fn everything_of_an_endpoint_goes_when_it_leaves() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.join();
+    }
+    for position in 0..3 {
+        world.constrain(position, -1, 180, &[]);
+    }
+    world.run(2_000);
+    let leaver = world.participants[2].index;
+    world.conference.expire_endpoint(world.now, leaver);
+    world.run(500);
+    assert_eq!(world.conference.endpoint_count(), 2);
+    assert_eq!(forwarded_at(&world, 0), [world.video_name(1)]);
+    let snapshot = world.conference.snapshot(world.now);
+    assert_eq!(snapshot["sources"].as_array().unwrap().len(), 4);
+    assert_eq!(snapshot["endpoints"].as_array().unwrap().len(), 2);
+}
