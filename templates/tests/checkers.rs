@@ -8,6 +8,8 @@
 
 mod support;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -43,6 +45,8 @@ impl Stage {
                 .replace("@@secret:", "secret-")
                 .replace("@@", "");
             stage.write(&file.path, &stage.moved(&text));
+            let mode = Permissions::from_mode(file.mode | 0o600);
+            std::fs::set_permissions(stage.path(&file.path), mode).unwrap();
         }
         for link in &host.links {
             let path = stage.path(&link.path);
@@ -300,13 +304,6 @@ fn drop_ins_fit_the_packaged_units() {
         let text = std::fs::read_to_string(&packaged)
             .unwrap_or_else(|error| panic!("{unit}: {error}; apt-get install {package}"));
         stage.write(&format!("/etc/systemd/system/{unit}"), &text);
-        let drop_in = stage.path(&format!("/etc/systemd/system/{unit}.d/jitctl.conf"));
-        let text = std::fs::read_to_string(&drop_in).unwrap();
-        std::fs::write(
-            &drop_in,
-            text.replace("/usr/lib/jitctl/turn-certificate", "/bin/true"),
-        )
-        .unwrap();
         let path = stage.path(&format!("/etc/systemd/system/{unit}"));
         let text = run(
             "systemd",

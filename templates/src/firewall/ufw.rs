@@ -117,6 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_there_stays_and_what_is_stale_goes() {
+        // As ufw 0.36 prints it.
         let added = "Added user rules (see 'ufw status' for running firewall):\n\
             ufw allow 22/tcp\n\
             ufw allow 443/tcp comment 'jitctl: meeting page'\n\

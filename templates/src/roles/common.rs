@@ -13,6 +13,9 @@ pub(crate) const CA_FILE: &str = "/etc/jitctl/pki/ca.crt";
 /// Where credentials lie for `LoadCredential=`.
 pub(crate) const CREDENTIALS: &str = "/etc/jitctl/credentials";
 
+/// Scripts that units and hooks run. Below `/etc`, as everything a check has to find beside a unit.
+pub(crate) const SCRIPTS: &str = "/etc/jitctl/scripts";
+
 const SYSCTL: &str = "/etc/sysctl.d/60-jitctl.conf";
 
 #[derive(Serialize)]

@@ -10,13 +10,14 @@ use jitctl_inventory::model::Tls;
 use serde::Serialize;
 
 use super::super::Scene;
+use super::super::common::SCRIPTS;
 use super::web::{ACME_ROOT, ACME_TLS, BOOTSTRAP_TLS};
 use crate::desired::{Action, FileCheck, Link};
 use crate::error::RenderError;
 use crate::host::{FileSpec, HostBuilder};
 
 const TIMER: &str = "jitctl-acme.timer";
-const SCRIPT: &str = "/usr/lib/jitctl/acme";
+const SCRIPT: &str = "/etc/jitctl/scripts/acme";
 
 #[derive(Serialize)]
 struct AcmeView<'a> {
@@ -43,7 +44,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         turn: scene.inventory.site.turn.enabled,
     };
     builder.package("certbot");
-    builder.directory("/usr/lib/jitctl", 0o755);
+    builder.directory(SCRIPTS, 0o755);
     builder.link(Link {
         path: ACME_TLS.to_owned(),
         target: BOOTSTRAP_TLS.to_owned(),

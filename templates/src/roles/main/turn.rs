@@ -11,6 +11,7 @@ use jitctl_inventory::model::Role;
 use serde::Serialize;
 
 use super::super::Scene;
+use super::super::common::SCRIPTS;
 use super::web;
 use crate::desired::{Action, Gate, Protocol, SecretName, Source};
 use crate::error::RenderError;
@@ -19,7 +20,7 @@ use crate::{ports, secrets};
 
 const UNIT: &str = "coturn.service";
 const CONFIGURATION: &str = "/etc/jitctl/turnserver.conf";
-const SCRIPT: &str = "/usr/lib/jitctl/turn-certificate";
+const SCRIPT: &str = "/etc/jitctl/scripts/turn-certificate";
 
 #[derive(Serialize)]
 struct TurnView<'a> {
@@ -43,7 +44,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
     let restart = Action::Restart(UNIT.to_owned());
     let view = view(scene);
     builder.package("coturn");
-    builder.directory("/usr/lib/jitctl", 0o755);
+    builder.directory(SCRIPTS, 0o755);
     builder.template(
         "main/turn-certificate.sh",
         &view,
