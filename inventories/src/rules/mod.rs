@@ -31,7 +31,7 @@ pub struct Rule {
     pub severity: Severity,
     /// A few words.
     pub title: &'static str,
-    /// Why it exists and what to do, for `jitctl docs CODE`.
+    /// Why it exists and what to do, for `jitctl explain CODE`.
     pub doc: &'static str,
     /// How it is checked; none when the reader itself finds it.
     check: Option<fn(&Inventory) -> Vec<Finding>>,
