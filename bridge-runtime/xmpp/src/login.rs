@@ -66,7 +66,7 @@ impl LoginTrace {
 }
 
 /// A connection, with or without TLS.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
@@ -81,15 +81,25 @@ pub(crate) struct Session {
 /// Logs in. On failure the machine comes back, for what it still holds.
 pub(crate) async fn log_in(
     target: &Target,
-    mut machine: Box<dyn Machine>,
+    machine: Box<dyn Machine>,
     trace: &mut LoginTrace,
 ) -> Result<Session, (Failure, Box<dyn Machine>)> {
     let socket = match connect(&target.address, trace).await {
         Ok(socket) => socket,
         Err(failure) => return Err((failure, machine)),
     };
+    log_in_over(Box::new(socket), target, machine, trace).await
+}
+
+/// Logs in over a stream that is already open.
+pub(crate) async fn log_in_over(
+    socket: Box<dyn Socket>,
+    target: &Target,
+    mut machine: Box<dyn Machine>,
+    trace: &mut LoginTrace,
+) -> Result<Session, (Failure, Box<dyn Machine>)> {
     machine.start(Instant::now());
-    match negotiate(target, Some(socket), machine.as_mut(), trace).await {
+    match negotiate(target, socket, machine.as_mut(), trace).await {
         Ok((socket, jid, resumed)) => Ok(Session {
             socket,
             machine,
@@ -136,11 +146,11 @@ type Online = (Box<dyn Socket>, Jid, bool);
 
 async fn negotiate(
     target: &Target,
-    tcp: Option<TcpStream>,
+    tcp: Box<dyn Socket>,
     machine: &mut dyn Machine,
     trace: &mut LoginTrace,
 ) -> Result<Online, Failure> {
-    let mut plain = tcp;
+    let mut plain = Some(tcp);
     let mut socket: Option<Box<dyn Socket>> = None;
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -166,7 +176,7 @@ async fn negotiate(
                 Output::Online { jid, resumed } => {
                     let socket = match (socket, plain) {
                         (Some(socket), _) => socket,
-                        (None, Some(plain)) => Box::new(plain),
+                        (None, Some(plain)) => plain,
                         (None, None) => {
                             return Err(Failure::Closed {
                                 stage: Stage::Online,
@@ -201,7 +211,7 @@ async fn negotiate(
 
 async fn secure(
     target: &Target,
-    tcp: TcpStream,
+    tcp: Box<dyn Socket>,
     trace: &mut LoginTrace,
 ) -> Result<Box<dyn Socket>, Failure> {
     let Some(trust) = &target.trust else {

@@ -8,7 +8,7 @@ use jitctl_wire::Jid;
 use crate::client::machine;
 use crate::credentials::Credentials;
 use crate::failure::{Failure, Stage};
-use crate::login::{LoginTrace, Target, log_in};
+use crate::login::{LoginTrace, Socket, Target, log_in, log_in_over};
 
 /// What came of a login.
 #[derive(Debug, Clone)]
@@ -34,6 +34,26 @@ pub async fn probe_login(
     credentials: Credentials,
     deadline: Duration,
 ) -> LoginOutcome {
+    probe(None, target, credentials, deadline).await
+}
+
+/// The same over a stream that is already open, such as a tunnel from another host; the address
+/// in `target` is not used.
+pub async fn probe_login_over(
+    socket: Box<dyn Socket>,
+    target: &Target,
+    credentials: Credentials,
+    deadline: Duration,
+) -> LoginOutcome {
+    probe(Some(socket), target, credentials, deadline).await
+}
+
+async fn probe(
+    socket: Option<Box<dyn Socket>>,
+    target: &Target,
+    credentials: Credentials,
+    deadline: Duration,
+) -> LoginOutcome {
     let started = tokio::time::Instant::now();
     let mut trace = LoginTrace::new();
     let settings = machine::MachineSettings {
@@ -45,9 +65,11 @@ pub async fn probe_login(
     };
     let attempt = async {
         let machine = settings.build(None)?;
-        let mut session = log_in(target, machine, &mut trace)
-            .await
-            .map_err(|(failure, _)| failure)?;
+        let logged_in = match socket {
+            Some(socket) => log_in_over(socket, target, machine, &mut trace).await,
+            None => log_in(target, machine, &mut trace).await,
+        };
+        let mut session = logged_in.map_err(|(failure, _)| failure)?;
         machine::close(&mut session).await;
         Ok(session.jid)
     };

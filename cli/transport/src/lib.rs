@@ -14,9 +14,11 @@ mod quote;
 mod remote;
 mod ssh;
 pub mod trust;
+mod tunnel;
 
 pub use fake::{Exchange, FakeRemote, RecordingRemote};
 pub use local::LocalRemote;
 pub use quote::quote;
 pub use remote::{ConnectFailure, Output, Remote, RemoteError, RemoteFuture, Script};
 pub use ssh::{SshOptions, SshRemote, ssh_arguments};
+pub use tunnel::{Stream, Tunnel, TunnelFuture};

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use jitctl_inventory::names::HostName;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::framing;
 use crate::remote::{Output, Remote, RemoteError, RemoteFuture, Script};
+use crate::tunnel::{Tunnel, TunnelFuture};
 
 /// Runs scripts here, as the present user.
 #[derive(Clone, Debug)]
@@ -75,6 +77,16 @@ impl Remote for LocalRemote {
 
     fn run(&self, script: Script) -> RemoteFuture<'_> {
         Box::pin(self.run_here(script))
+    }
+
+    fn open_tunnel<'a>(&'a self, address: &'a str, port: u16) -> TunnelFuture<'a> {
+        Box::pin(async move {
+            let stream = TcpStream::connect((address, port)).await;
+            stream.map(Tunnel::new).map_err(|_| RemoteError::Lost {
+                host: self.host.clone(),
+                title: format!("connection to {address}:{port}"),
+            })
+        })
     }
 }
 

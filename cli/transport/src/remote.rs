@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use jitctl_inventory::names::HostName;
+
+use crate::tunnel::TunnelFuture;
 use serde::{Deserialize, Serialize};
 
 /// A script with its input. Neither appears in a remote argument list or environment: the host
@@ -162,6 +164,17 @@ pub trait Remote: Send + Sync + fmt::Debug {
 
     /// Runs a script to its end. A non-zero exit status is not an error here.
     fn run(&self, script: Script) -> RemoteFuture<'_>;
+
+    /// Opens a TCP connection from the host to `address:port`.
+    ///
+    /// # Errors
+    /// The host cannot be reached, or this kind of remote has no way to do it. That the far end
+    /// refuses shows only as an end of the stream.
+    fn open_tunnel<'a>(&'a self, address: &'a str, port: u16) -> TunnelFuture<'a> {
+        let host = self.host().clone();
+        let title = format!("connection to {address}:{port}");
+        Box::pin(async move { Err(RemoteError::Lost { host, title }) })
+    }
 
     /// Runs a script over a connection made for it alone: proof that the host still lets one in.
     fn run_on_new_connection(&self, script: Script) -> RemoteFuture<'_> {

@@ -4,24 +4,28 @@
 //! is one session in it. The operator's own configuration, agent, jump hosts and known_hosts files
 //! count; host keys are always checked. What the inventory sets goes on top.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jitctl_inventory::model::Ssh;
 use jitctl_inventory::names::HostName;
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use openssh::{ControlPersist, ForwardType, KnownHosts, Session, SessionBuilder, Socket, Stdio};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 use crate::classify::{connect_error, sudo_error};
 use crate::framing;
 use crate::local::deadline;
 use crate::remote::{ConnectFailure, Output, Remote, RemoteError, RemoteFuture, Script};
+use crate::tunnel::{Tunnel, TunnelFuture};
 
 /// What is the same for all hosts of a run.
 #[derive(Clone, Debug)]
@@ -47,12 +51,14 @@ pub struct SshRemote {
     ssh: Ssh,
     options: SshOptions,
     session: Mutex<Option<Arc<Master>>>,
+    /// Numbers the sockets of tunnels.
+    forwards: AtomicUsize,
 }
 
 /// A master connection with the folder of its socket, which nobody else can enter.
 struct Master {
     session: Session,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl fmt::Debug for SshRemote {
@@ -72,6 +78,7 @@ impl SshRemote {
             ssh,
             options,
             session: Mutex::new(None),
+            forwards: AtomicUsize::new(0),
         }
     }
 
@@ -136,7 +143,7 @@ impl SshRemote {
         match connected {
             Ok(Ok(session)) => Ok(Master {
                 session,
-                _folder: folder,
+                folder,
             }),
             Ok(Err(error)) => Err(connect_error(&self.host, &chain(&error))),
             Err(_) => Err(connect_error(&self.host, "Connection timed out")),
@@ -224,6 +231,37 @@ impl SshRemote {
         result
     }
 
+    /// A forwarded connection, through a socket in the master's own folder.
+    async fn forward(&self, address: &str, port: u16) -> Result<Tunnel, RemoteError> {
+        let master = self.master().await?;
+        let number = self.forwards.fetch_add(1, Ordering::Relaxed);
+        let path = master.folder.path().join(format!("tunnel-{number}"));
+        let broken = || RemoteError::Lost {
+            host: self.host.clone(),
+            title: format!("connection to {address}:{port}"),
+        };
+        let listen = || Socket::UnixSocket {
+            path: Cow::Borrowed(path.as_path()),
+        };
+        let connect = || Socket::TcpSocket {
+            host: Cow::Borrowed(address),
+            port,
+        };
+        let kind = ForwardType::Local;
+        let requested = master
+            .session
+            .request_port_forward(kind, listen(), connect())
+            .await;
+        requested.map_err(|_| broken())?;
+        let stream = UnixStream::connect(&path).await.map_err(|_| broken());
+        // One connection was made; nobody else is to use the way.
+        let _ = master
+            .session
+            .close_port_forward(kind, listen(), connect())
+            .await;
+        stream.map(Tunnel::new)
+    }
+
     async fn run_fresh(&self, script: Script) -> Result<Output, RemoteError> {
         let master = self.dial().await?;
         let result = self.run_in(&master, script).await;
@@ -239,6 +277,10 @@ impl Remote for SshRemote {
 
     fn run(&self, script: Script) -> RemoteFuture<'_> {
         Box::pin(self.run_reused(script))
+    }
+
+    fn open_tunnel<'a>(&'a self, address: &'a str, port: u16) -> TunnelFuture<'a> {
+        Box::pin(self.forward(address, port))
     }
 
     fn run_on_new_connection(&self, script: Script) -> RemoteFuture<'_> {
