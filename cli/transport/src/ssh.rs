@@ -141,10 +141,7 @@ impl SshRemote {
         let limit = self.options.connect_deadline * 2;
         let connected = tokio::time::timeout(limit, builder.connect_mux(destination)).await;
         match connected {
-            Ok(Ok(session)) => Ok(Master {
-                session,
-                folder,
-            }),
+            Ok(Ok(session)) => Ok(Master { session, folder }),
             Ok(Err(error)) => Err(connect_error(&self.host, &chain(&error))),
             Err(_) => Err(connect_error(&self.host, "Connection timed out")),
         }

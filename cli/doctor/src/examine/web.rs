@@ -1,0 +1,226 @@
+//! The public site, by its name, on its own host: TLS chain, page, BOSH, WebSocket.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jitctl_transport::{Remote, Stream};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::PROBE;
+use crate::observe::{Certificate, Http, WebSite};
+
+const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Protocol: xmpp\r\n";
+
+pub(super) async fn look(remote: &dyn Remote, domain: &str) -> WebSite {
+    let mut site = WebSite::default();
+    match secure(remote, domain).await {
+        Ok((_, chain)) => site.chain = chain,
+        Err(words) => {
+            site.tls_error = Some(words);
+            return site;
+        }
+    }
+    let close = "Connection: close\r\n";
+    let (page, bosh, websocket) = tokio::join!(
+        get(remote, domain, "/", close),
+        get(remote, domain, "/http-bind", close),
+        get(remote, domain, "/xmpp-websocket", WEBSOCKET),
+    );
+    site.page = Some(page);
+    site.bosh = Some(bosh);
+    site.websocket = Some(websocket);
+    site
+}
+
+/// One request on a connection of its own.
+async fn get(remote: &dyn Remote, domain: &str, path: &'static str, headers: &str) -> Http {
+    let started = Instant::now();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {domain}\r\nUser-Agent: jitctl-doctor\r\n{headers}\r\n"
+    );
+    let exchange = async {
+        let (mut stream, _) = secure(remote, domain).await?;
+        status_of(&mut stream, request.as_bytes()).await
+    };
+    Http {
+        path,
+        status: within(PROBE, exchange).await,
+        elapsed: started.elapsed(),
+    }
+}
+
+/// Sends a request and reads the status line.
+pub(super) async fn status_of<S: Stream>(stream: &mut S, request: &[u8]) -> Result<u16, String> {
+    let answer = exchange(stream, request, 512).await?;
+    status_line(&answer)
+}
+
+/// Sends a request and reads at most `limit` bytes of the answer.
+pub(super) async fn exchange<S: Stream>(
+    stream: &mut S,
+    request: &[u8],
+    limit: usize,
+) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("the connection broke: {error}");
+    stream.write_all(request).await.map_err(failed)?;
+    stream.flush().await.map_err(failed)?;
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while answer.len() < limit {
+        let count = match stream.read(&mut buffer).await {
+            Ok(0) => break,
+            Ok(count) => count,
+            // Many servers close TLS without a farewell.
+            Err(_) if !answer.is_empty() => break,
+            Err(error) => return Err(failed(error)),
+        };
+        answer.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        if limit <= 512 && answer.windows(2).any(|pair| pair == b"\r\n") {
+            break;
+        }
+    }
+    if answer.is_empty() {
+        return Err("the connection ended without an answer".to_owned());
+    }
+    Ok(answer)
+}
+
+pub(super) fn status_line(answer: &[u8]) -> Result<u16, String> {
+    let text = String::from_utf8_lossy(answer.get(..answer.len().min(64)).unwrap_or_default());
+    text.split(' ')
+        .nth(1)
+        .filter(|_| text.starts_with("HTTP/"))
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(|| "the answer is not HTTP".to_owned())
+}
+
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let late = || Err(format!("no answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| late())
+}
+
+/// A TLS connection that notes the chain and judges nothing: the rules do that.
+async fn secure(
+    remote: &dyn Remote,
+    domain: &str,
+) -> Result<(impl Stream, Vec<Certificate>), String> {
+    let tunnel = remote
+        .open_tunnel("127.0.0.1", 443)
+        .await
+        .map_err(|error| error.to_string())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let chain = Arc::new(Mutex::new(Vec::new()));
+    let observer = Observer {
+        chain: chain.clone(),
+        provider: provider.clone(),
+    };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(observer))
+        .with_no_client_auth();
+    let name = ServerName::try_from(domain.to_owned()).map_err(|error| error.to_string())?;
+    let connector = TlsConnector::from(Arc::new(config));
+    let handshake = async {
+        let connected = connector.connect(name, tunnel.into_inner()).await;
+        connected.map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => "nobody answers on port 443".to_owned(),
+            _ => format!("TLS on port 443: {error}"),
+        })
+    };
+    let stream = within(PROBE, handshake).await?;
+    let seen = chain.lock().map(|chain| chain.clone()).unwrap_or_default();
+    Ok((
+        stream,
+        seen.iter().filter_map(|der| certificate(der)).collect(),
+    ))
+}
+
+/// What a certificate says.
+pub(crate) fn certificate(der: &[u8]) -> Option<Certificate> {
+    let (_, parsed) = X509Certificate::from_der(der).ok()?;
+    let alternative = parsed.subject_alternative_name().ok().flatten();
+    let names = alternative.map(|extension| {
+        let names = extension.value.general_names.iter();
+        names
+            .filter_map(|name| match name {
+                GeneralName::DNSName(name) => Some((*name).to_owned()),
+                _ => None,
+            })
+            .collect()
+    });
+    Some(Certificate {
+        names: names.unwrap_or_default(),
+        issuer: parsed.issuer().to_string(),
+        subject: parsed.subject().to_string(),
+        not_before: parsed.validity().not_before.timestamp(),
+        not_after: parsed.validity().not_after.timestamp(),
+        self_signed: parsed.issuer() == parsed.subject(),
+    })
+}
+
+/// Accepts every certificate and notes it. Used to look, never to send anything secret.
+#[derive(Debug)]
+struct Observer {
+    chain: Arc<Mutex<Vec<Vec<u8>>>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Observer {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Ok(mut chain) = self.chain.lock() {
+            *chain = std::iter::once(end_entity)
+                .chain(intermediates)
+                .map(|certificate| certificate.to_vec())
+                .collect();
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}

@@ -1,0 +1,223 @@
+//! Reads the script's answer. Whatever is missing or odd counts as not seen.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretString;
+
+use super::host::{Disk, HostFacts, NameAnswer, Unit};
+
+/// The script.
+pub(crate) const LOOK: &str = include_str!("look.sh");
+
+/// Reads an answer that came after `round_trip`, at `received` on our clock.
+pub(crate) fn parse(text: &str, received: SystemTime, round_trip: Duration) -> HostFacts {
+    let sections = sections(text);
+    let lines = |name: &str| sections.get(name).map(Vec::as_slice).unwrap_or_default();
+    let mut facts = HostFacts {
+        clock_offset_seconds: clock_offset(lines("clock"), received, round_trip),
+        round_trip,
+        names: names(lines("names")),
+        units: units(lines("units")),
+        words: words(lines("words")),
+        packages: packages(lines("packages")),
+        listeners: lines("listeners")
+            .iter()
+            .map(|line| (*line).to_owned())
+            .collect(),
+        edited: edited(lines("manifest")),
+        bridge: decoded(lines("bridge")),
+        focus: decoded(lines("focus")),
+        authority: decoded(lines("authority")),
+        ..HostFacts::default()
+    };
+    facts
+        .disks
+        .extend(lines("disk").iter().filter_map(|line| disk(line, false)));
+    facts
+        .disks
+        .extend(lines("inodes").iter().filter_map(|line| disk(line, true)));
+    facts
+        .disks
+        .sort_by(|a, b| (&a.mount, a.inodes).cmp(&(&b.mount, b.inodes)));
+    facts.disks.dedup();
+    for line in lines("credentials") {
+        if let Some((path, encoded)) = line.split_once('\t')
+            && let Some(value) = decode(encoded)
+        {
+            facts
+                .credentials
+                .insert(path.to_owned(), SecretString::from(value.trim().to_owned()));
+        }
+    }
+    facts
+}
+
+fn sections(text: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut sections: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut current = "";
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("@@section ") {
+            current = name;
+        } else {
+            sections.entry(current).or_default().push(line);
+        }
+    }
+    sections
+}
+
+/// The script read its clock early; the answer came back half a round trip later at least, and a
+/// difference below that cannot be told from the way.
+fn clock_offset(lines: &[&str], received: SystemTime, round_trip: Duration) -> Option<i64> {
+    let host: i128 = lines.first()?.trim().parse().ok()?;
+    let ours = received.duration_since(UNIX_EPOCH).ok()?;
+    let ours = i128::try_from(ours.as_nanos()).ok()?;
+    let trip = i128::try_from(round_trip.as_nanos()).ok()?;
+    let (earliest, latest) = (ours - trip, ours);
+    let offset = if host < earliest {
+        host - earliest
+    } else if host > latest {
+        host - latest
+    } else {
+        0
+    };
+    i64::try_from(offset / 1_000_000_000).ok()
+}
+
+fn disk(line: &str, inodes: bool) -> Option<Disk> {
+    let mut fields = line.split_whitespace();
+    let _device = fields.next()?;
+    let _total = fields.next()?;
+    let _used = fields.next()?;
+    Some(Disk {
+        free: fields.next()?.parse().ok()?,
+        used_percent: fields.next()?.trim_end_matches('%').parse().ok()?,
+        mount: fields.next()?.to_owned(),
+        inodes,
+    })
+}
+
+fn names(lines: &[&str]) -> BTreeMap<String, NameAnswer> {
+    let answer = |line: &&str| {
+        let mut fields = line.split('\t');
+        let name = fields.next()?.to_owned();
+        let answer = match fields.next()? {
+            "found" => NameAnswer::Found(
+                fields
+                    .next()?
+                    .split_whitespace()
+                    .filter_map(|ip| ip.parse().ok())
+                    .collect(),
+            ),
+            "silent" => NameAnswer::Silent,
+            _ => NameAnswer::Unknown,
+        };
+        Some((name, answer))
+    };
+    lines.iter().filter_map(answer).collect()
+}
+
+fn units(lines: &[&str]) -> BTreeMap<String, Unit> {
+    let mut units = BTreeMap::new();
+    let mut name = String::new();
+    let mut unit = Unit::default();
+    for line in lines.iter().copied().chain([""]) {
+        let Some((key, value)) = line.split_once('=') else {
+            if !name.is_empty() {
+                units.insert(std::mem::take(&mut name), std::mem::take(&mut unit));
+            }
+            continue;
+        };
+        match key {
+            "Id" => value.clone_into(&mut name),
+            "LoadState" => value.clone_into(&mut unit.load),
+            "ActiveState" => value.clone_into(&mut unit.active),
+            "SubState" => value.clone_into(&mut unit.sub),
+            "UnitFileState" => value.clone_into(&mut unit.file),
+            "ExecMainStatus" => unit.exit_status = value.parse().unwrap_or_default(),
+            "NRestarts" => unit.restarts = value.parse().unwrap_or_default(),
+            _ => {}
+        }
+    }
+    units
+}
+
+fn words(lines: &[&str]) -> BTreeMap<String, Vec<String>> {
+    let mut words: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        if let Some((unit, said)) = line.split_once('\t') {
+            words
+                .entry(unit.to_owned())
+                .or_default()
+                .push(said.to_owned());
+        }
+    }
+    words
+}
+
+fn packages(lines: &[&str]) -> Vec<(String, String)> {
+    let package = |line: &&str| {
+        let mut fields = line.split('\t');
+        let state = fields.next()?.trim().to_owned();
+        Some((state, fields.next()?.to_owned()))
+    };
+    lines.iter().filter_map(package).collect()
+}
+
+/// `PATH: FAILED` and `PATH: FAILED open or read`, as `sha256sum -c` prints them.
+fn edited(lines: &[&str]) -> Vec<String> {
+    lines
+        .iter()
+        .filter_map(|line| line.split_once(": FAILED").map(|(path, _)| path.to_owned()))
+        .collect()
+}
+
+fn decoded(lines: &[&str]) -> Option<String> {
+    decode(lines.first()?)
+}
+
+fn decode(encoded: &str) -> Option<String> {
+    let bytes = STANDARD.decode(encoded.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = "@@section clock\n1700000000000000000\n@@section disk\n\
+        /dev/sda1 1000 990 10 99% /\n@@section names\nmeet.test\tfound\t10.0.0.1 ::1 \n\
+        slow.test\tsilent\t\n@@section units\nId=nginx.service\nLoadState=loaded\n\
+        ActiveState=failed\nSubState=failed\nUnitFileState=enabled\nExecMainStatus=1\n\
+        NRestarts=0\n\nId=prosody.service\nLoadState=masked\nActiveState=inactive\n\
+        @@section words\nnginx.service\tbind() failed\n@@section manifest\n\
+        /etc/jitctl/focus.toml: FAILED\n@@section bridge\nW2lkZW50aXR5XQo=\n";
+
+    #[test]
+    fn every_section_is_read() {
+        let received = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let facts = parse(ANSWER, received, Duration::from_secs(1));
+        assert_eq!(facts.clock_offset_seconds, Some(0));
+        assert_eq!(facts.disks[0].used_percent, 99);
+        assert_eq!(facts.names["slow.test"], NameAnswer::Silent);
+        assert_eq!(facts.units["nginx.service"].active, "failed");
+        assert_eq!(facts.units["prosody.service"].load, "masked");
+        assert_eq!(facts.words["nginx.service"], ["bind() failed"]);
+        assert_eq!(facts.edited, ["/etc/jitctl/focus.toml"]);
+        assert_eq!(facts.bridge.as_deref(), Some("[identity]\n"));
+        assert!(facts.focus.is_none());
+    }
+
+    #[test]
+    fn an_offset_within_the_round_trip_is_none() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let offset =
+            |received| parse(ANSWER, received, Duration::from_secs(2)).clock_offset_seconds;
+        assert_eq!(offset(at(1_700_000_001)), Some(0));
+        assert_eq!(offset(at(1_700_000_602)), Some(-600));
+        assert_eq!(offset(at(1_699_999_400)), Some(600));
+    }
+}
