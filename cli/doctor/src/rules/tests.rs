@@ -14,13 +14,16 @@ use crate::observe::{BridgeSeen, Certificate, FocusView, HostSight, Http, Login,
 
 const NOW: u64 = 1_800_000_000;
 
-fn http(path: &'static str, code: u16) -> Option<Http> {
-    Some(Http {
+fn http(path: &'static str, code: u16) -> Http {
+    Http {
         path,
         status: Ok(code),
         elapsed: Duration::ZERO,
-    })
+    }
 }
+
+/// Breaks a healthy site.
+type Break = fn(&mut Observation);
 
 fn login(failure: Option<Failure>, stages: &[Stage]) -> Login {
     Login {
@@ -94,9 +97,9 @@ fn healthy() -> Observation {
                 not_after: i64::try_from(NOW).unwrap() + 90 * 86_400,
                 self_signed: false,
             }],
-            page: http("/", 200),
-            bosh: http("/http-bind", 200),
-            websocket: http("/xmpp-websocket", 101),
+            page: Some(http("/", 200)),
+            bosh: Some(http("/http-bind", 200)),
+            websocket: Some(http("/xmpp-websocket", 101)),
         }),
         focus: Some(Ok(FocusView {
             brewery: Some("jvbbrewery@internal.auth.meet.test".into()),
@@ -227,7 +230,7 @@ fn a_stopped_server_is_the_root_of_what_bridges_and_the_web_see() {
         .active = "inactive".into();
     unseen_by_focus(&mut observation);
     sight(&mut observation, "b1").bridge_logins[0].ended_at_once = true;
-    sight(&mut observation, "main").web.as_mut().unwrap().bosh = http("/http-bind", 502);
+    sight(&mut observation, "main").web.as_mut().unwrap().bosh = Some(http("/http-bind", 502));
     let findings = diagnose(&observation);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0].code, "H09");
@@ -283,12 +286,12 @@ fn ssh_trouble_is_told_apart() {
 
 #[test]
 fn host_faults_have_their_codes() {
-    let cases: [(&str, fn(&mut Observation)); 6] = [
+    let cases: [(&str, Break); 6] = [
         ("H08", |observation| {
-            facts(observation, "b1").clock_offset_seconds = Some(-600)
+            facts(observation, "b1").clock_offset_seconds = Some(-600);
         }),
         ("H06", |observation| {
-            facts(observation, "main").disks[0].used_percent = 100
+            facts(observation, "main").disks[0].used_percent = 100;
         }),
         ("H07", |observation| {
             facts(observation, "main")
@@ -354,7 +357,7 @@ fn two_faults_are_both_named() {
         .web
         .as_mut()
         .unwrap()
-        .websocket = http("/xmpp-websocket", 200);
+        .websocket = Some(http("/xmpp-websocket", 200));
     let mut found = codes(&observation);
     found.sort_unstable();
     assert_eq!(found, ["H08", "W03"]);
