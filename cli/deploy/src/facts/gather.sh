@@ -1,5 +1,6 @@
 # Facts of this host, in sections of raw lines. Reads the questions from standard input, changes
 # nothing. Every list is handled by one process, whatever its length.
+[ -z "$root" ] || PATH=$root/bin:$PATH
 tab=$(printf '\t')
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT

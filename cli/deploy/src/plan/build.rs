@@ -108,7 +108,7 @@ pub fn plan_host(
         links: changes.links,
         services: service_changes,
         actions,
-        records: manifest != recorded,
+        records: manifest != recorded || facts.interrupted.is_some(),
         manifest,
         warnings: warnings(facts),
     })

@@ -67,7 +67,7 @@ pub struct HostPlan {
     pub actions: Vec<Action>,
     /// What people will notice.
     pub interruptions: Vec<Interruption>,
-    /// Our own records on the host are out of date.
+    /// Our own records on the host are out of date, or an apply was interrupted.
     pub records: bool,
     /// The records that an apply leaves there.
     pub manifest: Manifest,
