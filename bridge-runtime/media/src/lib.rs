@@ -23,6 +23,7 @@ pub mod source;
 pub mod speaker;
 
 // Transport: everything below it.
+pub mod engine;
 pub mod rtp;
 pub mod srtp;
 pub mod transport;

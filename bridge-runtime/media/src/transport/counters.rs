@@ -65,6 +65,8 @@ drops! {
     Unprotectable => "unprotectable",
     /// The receiver has no path.
     NoRoute => "no_route",
+    /// The receiver of a message does not read: dropped.
+    SlowChannel => "slow_channel",
     /// The random generator or a key failed.
     Internal => "internal",
 }
