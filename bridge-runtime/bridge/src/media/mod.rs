@@ -1,0 +1,18 @@
+//! The edge of media: UDP sockets, batches, threads and the clock around [`jitctl_media`].
+//!
+//! One worker is one thread with one socket per local address, one engine and no lock. Workers of
+//! one process share the port (`SO_REUSEPORT`); the kernel keeps a client's packets on one of
+//! them. Other threads speak to a worker through [`WorkerHandle::run`] only. No async runtime is
+//! involved: the path of a packet is receive, handle, send.
+
+pub mod addresses;
+mod batch;
+mod sender;
+mod socket;
+mod worker;
+
+pub use sender::SendCounters;
+pub use socket::{MediaSocket, SocketError};
+pub use worker::{
+    EventHandler, WorkerConfig, WorkerError, WorkerGone, WorkerHandle, WorkerStatistics, start,
+};
