@@ -22,7 +22,7 @@ const UDP_SEGMENT: libc::c_int = 103;
 
 /// Datagrams of one `recvmmsg`, in buffers that are reused.
 pub(super) struct ReceiveBatch {
-    buffers: Box<[[u8; SLOT]; BATCH]>,
+    buffers: Box<[[u8; SLOT]]>,
     names: Box<[libc::sockaddr_storage; BATCH]>,
     lengths: [usize; BATCH],
     sources: [Option<SocketAddr>; BATCH],
@@ -31,7 +31,7 @@ pub(super) struct ReceiveBatch {
 impl ReceiveBatch {
     pub(super) fn new() -> Self {
         Self {
-            buffers: Box::new([[0; SLOT]; BATCH]),
+            buffers: vec![[0; SLOT]; BATCH].into_boxed_slice(),
             // SAFETY: `sockaddr_storage` is plain old data, for which all zeros is a valid value.
             names: Box::new([unsafe { zeroed() }; BATCH]),
             lengths: [0; BATCH],
@@ -54,7 +54,7 @@ impl ReceiveBatch {
             header.msg_hdr.msg_name = (&raw mut self.names[index]).cast();
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         }
-        // SAFETY: `headers` has BATCH entries; each points to one initialised iovec over a buffer
+        // SAFETY: `headers` has BATCH entries, as has `buffers`; each points to one initialised iovec over a buffer
         // of SLOT bytes and to one `sockaddr_storage`, all borrowed mutably from `self` or from
         // this frame for the whole call, all distinct. The kernel writes within these bounds.
         let count = unsafe {

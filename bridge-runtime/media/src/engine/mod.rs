@@ -10,11 +10,13 @@
 
 mod endpoint;
 mod outbox;
+mod repeater;
 mod room;
 mod routes;
 mod timers;
 
-pub use outbox::{DatagramSink, MAX_RUN_BYTES};
+pub use outbox::{DatagramSink, MAX_RUN_BYTES, Outboxes};
+pub use repeater::Repeater;
 pub use room::Room;
 
 use std::collections::{HashMap, VecDeque};
@@ -22,7 +24,7 @@ use std::time::Instant;
 
 use crate::identifiers::EndpointIndex;
 use crate::rtp::{DatagramKind, classify};
-use crate::transport::data_channel::ChannelError;
+use crate::transport::data_channel::{ChannelError, DataChannel};
 use crate::transport::ice::Route;
 use crate::transport::stun::{Class, Message};
 use crate::transport::{
@@ -30,7 +32,7 @@ use crate::transport::{
     Transport, TransportConfig, TransportError, TransportEvent, TransportOptions,
 };
 use endpoint::{ActiveChannel, Endpoint};
-use outbox::{Arena, Outboxes};
+use outbox::Arena;
 use routes::{RouteTable, RouteUse};
 use timers::{TimerKey, Timers};
 
@@ -337,7 +339,7 @@ impl<R: Room> Engine<R> {
             let open = endpoint
                 .transport
                 .data_channel()
-                .is_some_and(|channel| channel.is_open());
+                .is_some_and(DataChannel::is_open);
             endpoint.channel = if open {
                 ActiveChannel::Data
             } else {
@@ -484,7 +486,7 @@ impl<R: Room> Engine<R> {
                 }
                 TimerKey::Room(index) => {
                     let _ = self.command(now, index, |room, outboxes| {
-                        room.handle_timeout(now, outboxes)
+                        room.handle_timeout(now, outboxes);
                     });
                 }
             }
