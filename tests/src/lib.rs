@@ -55,6 +55,7 @@ impl Outcome {
     /// # Panics
     /// When it did not.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "an assertion")]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
         self
@@ -154,6 +155,9 @@ impl Lab {
     }
 
     /// Runs `jitctl lab … --name THIS`.
+    ///
+    /// # Panics
+    /// Without a verb.
     pub fn lab(&self, arguments: &[&str]) -> Outcome {
         let (verb, rest) = arguments.split_first().expect("a lab command has a verb");
         let all: Vec<&str> = ["lab", verb, "--name", &self.name]
@@ -218,9 +222,10 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         let down = self.lab(&["down"]);
-        if down.code != Some(0) && !std::thread::panicking() {
-            panic!("{down}");
-        }
+        assert!(
+            down.code == Some(0) || std::thread::panicking(),
+            "{down}"
+        );
         // Kept on failure, to look at.
         if !std::thread::panicking() {
             let _ = std::fs::remove_dir_all(&self.folder);

@@ -53,6 +53,16 @@ pub(crate) struct Global {
     )]
     pub(crate) file: PathBuf,
 
+    /// Where the programs for the hosts are; the default is `artifacts` beside this program.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "JITCTL_ARTIFACTS",
+        hide_env_values = true
+    )]
+    pub(crate) artifacts: Option<PathBuf>,
+
     /// Print data as JSON on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,

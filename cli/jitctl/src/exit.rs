@@ -44,6 +44,21 @@ impl Exit {
         }
     }
 
+    /// The exit of a number that an engine crate calls for.
+    pub(crate) fn of(code: i32) -> Self {
+        match code {
+            0 => Self::Success,
+            2 => Self::Changes,
+            3 => Self::Usage,
+            4 => Self::Findings,
+            5 => Self::Connect,
+            6 => Self::Locked,
+            7 => Self::RolledBack,
+            130 => Self::Interrupted,
+            _ => Self::Failure,
+        }
+    }
+
     /// What the number means, for help texts.
     pub(crate) fn meaning(self) -> &'static str {
         match self {

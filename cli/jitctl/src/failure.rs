@@ -129,10 +129,7 @@ impl From<jitctl_transport::RemoteError> for Failure {
             RemoteError::Connect { .. } => Exit::Connect,
             _ => Exit::Failure,
         };
-        let help = match &error {
-            RemoteError::Connect { remedy, .. } => remedy.clone(),
-            _ => "run the command again; `jitctl doctor` looks for the cause".to_owned(),
-        };
+        let help = error.remedy();
         Self::new(exit, Problem::new(error.to_string()).help(help))
     }
 }

@@ -7,7 +7,11 @@
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
-use jitctl_inventory::model::{Addresses, Ssh};
+use jitctl_inventory::model::{Role, Ssh};
+use jitctl_inventory::names::HostName;
+use jitctl_inventory::scaffold::ScaffoldHost;
+
+use crate::failure::Failure;
 
 /// What was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +81,21 @@ impl HostArgument {
         }
     }
 
-    /// Its addresses: those typed, else what its name resolves to on this machine.
-    pub(crate) fn addresses(&self) -> Result<Addresses, String> {
-        let mut all = self.addresses.clone();
-        if all.is_empty() {
-            all = self.resolve()?;
-        }
-        Ok(sorted(&all))
+    /// The host for an inventory; `unnamed` is its name when only an address was typed.
+    pub(crate) fn scaffold(&self, unnamed: &str, roles: &[Role]) -> Result<ScaffoldHost, Failure> {
+        let addresses = if self.addresses.is_empty() {
+            self.resolve()
+                .map_err(|error| Failure::usage(error, String::new()))?
+        } else {
+            self.addresses.clone()
+        };
+        Ok(ScaffoldHost {
+            name: HostName::new(self.name().unwrap_or(unnamed)),
+            roles: roles.to_vec(),
+            addresses,
+            ssh: self.ssh(),
+            region: None,
+        })
     }
 
     fn resolve(&self) -> Result<Vec<IpAddr>, String> {
@@ -103,21 +115,10 @@ impl HostArgument {
     }
 }
 
-/// Parts addresses into those of a site's own network and those of the world.
-pub(crate) fn sorted(all: &[IpAddr]) -> Addresses {
-    let (private, public) = all.iter().copied().partition(is_private);
-    Addresses { private, public }
-}
-
-fn is_private(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_private() || address.is_loopback(),
-        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use jitctl_inventory::model::Role;
+
     use super::HostArgument;
 
     fn parse(text: &str) -> HostArgument {
@@ -138,19 +139,18 @@ mod tests {
         let host = parse("203.0.113.9");
         assert_eq!(host.name(), None);
         assert_eq!(host.ssh().address.as_deref(), Some("203.0.113.9"));
-        assert_eq!(
-            host.addresses().unwrap().public,
-            ["203.0.113.9".parse::<std::net::IpAddr>().unwrap()]
-        );
+        let scaffold = host.scaffold("b1", &[Role::Bridge]).unwrap();
+        assert_eq!(scaffold.name.as_str(), "b1");
+        assert_eq!(scaffold.addresses[0].to_string(), "203.0.113.9");
     }
 
     #[test]
     fn a_name_with_an_address_is_reached_there() {
         let host = parse("b1=10.0.0.7,203.0.113.7");
         assert_eq!(host.ssh().address.as_deref(), Some("10.0.0.7"));
-        let addresses = host.addresses().unwrap();
-        assert_eq!(addresses.private.len(), 1);
-        assert_eq!(addresses.public.len(), 1);
+        let scaffold = host.scaffold("b9", &[Role::Bridge]).unwrap();
+        assert_eq!(scaffold.name.as_str(), "b1");
+        assert_eq!(scaffold.addresses.len(), 2);
     }
 
     #[test]

@@ -5,16 +5,23 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod authority;
 mod commands;
 mod context;
+mod deployment;
+mod enactment;
 mod exit;
 mod failure;
 mod help;
+mod host_argument;
 mod interrupt;
 mod journal;
 mod logging;
+mod plan_view;
 mod printer;
 mod site;
+mod status;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -24,6 +31,10 @@ use crate::arguments::Arguments;
 use crate::context::Context;
 
 fn main() -> ExitCode {
+    // The lab's own processes are this program again; they must not have a second thread.
+    if let Some(code) = jitctl_lab::run_internal(std::env::args_os()) {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return failure::usage(&error).into(),

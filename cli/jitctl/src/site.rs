@@ -1,12 +1,15 @@
 //! The opened inventory, as commands use it: hosts, selections, connections.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use jitctl_inventory::Loaded;
-use jitctl_inventory::model::{Host, Inventory, Ssh};
+use jitctl_inventory::model::{Host, Inventory, Role, Ssh};
 use jitctl_inventory::names::HostName;
+use jitctl_inventory::rules::files::check_files;
+use jitctl_inventory::select;
+use jitctl_inventory::{Diagnostic, Loaded};
 use jitctl_transport::{SshOptions, SshRemote};
 use miette::Report;
+use secrecy::SecretString;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -30,14 +33,54 @@ impl Context {
         for warning in &loaded.warnings {
             self.printer.diagnostic(&Report::new(warning.clone()));
         }
-        Ok(Site {
-            loaded,
-            home: std::env::home_dir(),
-        })
+        Ok(Site::new(loaded))
+    }
+
+    /// The site as it would be with another text in the inventory; nothing is written.
+    pub(crate) fn imagine(&self, text: &str) -> Result<Site, Failure> {
+        let name = self.inventory_path.display().to_string();
+        jitctl_inventory::load_text(&name, text)
+            .map(Site::new)
+            .map_err(|found| Failure {
+                exit: Exit::Usage,
+                reports: found.into_iter().map(Report::new).collect(),
+            })
+    }
+
+    /// Writes the inventory, whole or not at all.
+    pub(crate) fn write_inventory(&self, text: &str) -> Result<(), Failure> {
+        let path = &self.inventory_path;
+        let part = path.with_extension("yaml.part");
+        std::fs::write(&part, text)
+            .and_then(|()| std::fs::rename(&part, path))
+            .map_err(|error| {
+                Failure::other(
+                    format!("cannot write `{}`: {error}", path.display()),
+                    "the hosts are changed already: write the host into the inventory by hand",
+                )
+            })
     }
 }
 
 impl Site {
+    fn new(loaded: Loaded) -> Self {
+        Self {
+            loaded,
+            home: std::env::home_dir(),
+        }
+    }
+
+    /// The inventory's text.
+    pub(crate) fn text(&self) -> &str {
+        self.loaded.source.text()
+    }
+
+    /// The hosts that carry a role.
+    pub(crate) fn with_role(&self, role: Role) -> Vec<HostName> {
+        let hosts = self.inventory().hosts_with(role);
+        hosts.map(|(name, _)| name.clone()).collect()
+    }
+
     /// The typed inventory.
     pub(crate) fn inventory(&self) -> &Inventory {
         &self.loaded.inventory
@@ -65,13 +108,16 @@ impl Site {
 
     /// The hosts that `--on` names; all without it.
     pub(crate) fn select(&self, on: Option<&str>) -> Result<Vec<HostName>, Failure> {
-        match on {
-            None => Ok(self.inventory().hosts.keys().cloned().collect()),
-            Some(list) => list
-                .split(',')
-                .map(|name| self.host(name).map(|(name, _)| name.clone()))
-                .collect(),
-        }
+        let hosts = match on {
+            None => return Ok(self.inventory().hosts.keys().cloned().collect()),
+            Some(text) => {
+                select::parse(text).and_then(|selection| selection.hosts(self.inventory()))
+            }
+        };
+        hosts.map_err(|error| Failure {
+            exit: Exit::Usage,
+            reports: vec![Report::new(error)],
+        })
     }
 
     /// How to reach a host: the inventory's settings, with paths as seen from here.
@@ -86,6 +132,24 @@ impl Site {
             *path = self.loaded.resolve(path, self.home.as_deref());
         }
         ssh
+    }
+
+    /// The text of a file that the inventory names, such as a certificate or its key.
+    pub(crate) fn read_private(&self, path: &Path) -> Result<SecretString, Failure> {
+        let path = self.loaded.resolve(path, self.home.as_deref());
+        std::fs::read_to_string(&path)
+            .map(SecretString::from)
+            .map_err(|error| {
+                Failure::usage(
+                    format!("cannot read `{}`: {error}", path.display()),
+                    "correct the path in the inventory",
+                )
+            })
+    }
+
+    /// What `check` says about files that the inventory names.
+    pub(crate) fn check_files(&self) -> Vec<Diagnostic> {
+        check_files(&self.loaded, self.home.as_deref())
     }
 
     /// Connections to hosts; nothing is dialled yet.

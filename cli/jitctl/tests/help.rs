@@ -1,5 +1,7 @@
 //! Every `--help`, as an operator sees it.
 
+#![expect(clippy::expect_used, reason = "a broken set-up ends the test")]
+
 use std::process::Command;
 
 fn help(arguments: &[&str]) -> String {

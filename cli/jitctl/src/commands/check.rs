@@ -1,6 +1,8 @@
 //! `jitctl check`: is the inventory right? Offline.
 
+use jitctl_inventory::Diagnostic;
 use jitctl_inventory::model::Role;
+use miette::Report;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -36,6 +38,16 @@ impl Check {
     #[expect(clippy::unused_self, reason = "every command runs from its arguments")]
     pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let site = context.open()?;
+        let (errors, warnings): (Vec<_>, Vec<_>) = site
+            .check_files()
+            .into_iter()
+            .partition(Diagnostic::is_error);
+        if !errors.is_empty() {
+            return Err(Failure {
+                exit: Exit::Usage,
+                reports: errors.into_iter().map(Report::new).collect(),
+            });
+        }
         let inventory = site.inventory();
         let names = |role| {
             inventory
@@ -43,13 +55,16 @@ impl Check {
                 .map(|(name, _)| name.to_string())
                 .collect()
         };
+        for warning in &warnings {
+            context.printer.diagnostic(&Report::new(warning.clone()));
+        }
         context.printer.view(&Checked {
             file: context.inventory_path.display().to_string(),
             domain: inventory.site.domain.to_string(),
             hosts: inventory.hosts.len(),
             mains: names(Role::Main),
             bridges: names(Role::Bridge),
-            warnings: site.loaded.warnings.len(),
+            warnings: site.loaded.warnings.len() + warnings.len(),
         });
         Ok(Exit::Success)
     }

@@ -1,13 +1,23 @@
 //! The commands, one file each: its arguments and what it does.
 
+mod add_bridge;
+mod apply;
 mod check;
 mod completions;
 mod exec;
 mod explain;
+mod init;
+mod lab;
+mod lock;
 mod logs;
 mod man;
+mod plan;
+mod remove_bridge;
+mod render;
 mod schema;
+mod secrets;
 mod ssh;
+mod status;
 mod trust;
 
 use std::future::Future;
@@ -22,12 +32,22 @@ use crate::interrupt;
 /// What `jitctl` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(init::Init),
     Check(check::Check),
     Schema(schema::Schema),
+    Render(render::Render),
+    Plan(plan::Plan),
+    Apply(apply::Apply),
+    AddBridge(add_bridge::AddBridge),
+    RemoveBridge(remove_bridge::RemoveBridge),
+    Status(status::Status),
     Logs(logs::Logs),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
+    Secrets(secrets::Secrets),
     Trust(trust::Trust),
+    Lock(lock::Lock),
+    Lab(lab::Lab),
     Explain(explain::Explain),
     Completions(completions::Completions),
     Man(man::Man),
@@ -36,11 +56,21 @@ pub(crate) enum Command {
 /// Runs a command to its end.
 pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Init(command) => command.run(context),
         Command::Check(command) => command.run(context),
+        Command::Render(command) => command.run(context),
+        Command::Plan(command) => wait(context, command.run(context)),
+        Command::Apply(command) => wait(context, command.run(context)),
+        Command::Lab(command) => command.run(context),
         Command::Schema(command) => Ok(command.run(context)),
+        Command::AddBridge(command) => wait(context, command.run(context)),
+        Command::RemoveBridge(command) => wait(context, command.run(context)),
+        Command::Status(command) => wait(context, command.run(context)),
+        Command::Lock(command) => wait(context, command.run(context)),
         Command::Logs(command) => wait(context, command.run(context)),
         Command::Ssh(command) => command.run(context),
         Command::Exec(command) => wait(context, command.run(context)),
+        Command::Secrets(command) => command.run(context),
         Command::Trust(command) => wait(context, command.run(context)),
         Command::Explain(command) => command.run(context),
         Command::Completions(command) => Ok(command.run(context)),

@@ -7,16 +7,18 @@ use jitctl_templates::{RenderOptions, Renderer};
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::deployment;
 use crate::exit::Exit;
-use crate::failure::{Failure, Problem};
+use crate::failure::Failure;
 use crate::help;
 use crate::printer::{Style, View};
 
 /// Write every file as it would be on the hosts, without reaching any.
 ///
 /// Below the folder each host has a folder of its own with the files at their paths. Where a
-/// secret belongs stands a marker such as `@@secret:bridge-a@@`. The same inventory gives the same
-/// bytes every time.
+/// secret belongs stands a marker such as `@@secret:turn@@`. Files in the folder `overrides` beside
+/// the inventory replace templates of the same path. The same inventory gives the same bytes every
+/// time.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::tail(
     &[
@@ -33,10 +35,6 @@ pub(crate) struct Render {
     /// Which hosts: names, `@role`, `region=…`, `label=…`, `*`, `!` for not; commas between.
     #[arg(long, value_name = "HOSTS")]
     on: Option<String>,
-
-    /// A folder whose files replace templates of the same path.
-    #[arg(long, value_name = "DIR")]
-    overrides: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,15 +47,13 @@ impl Render {
     pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let site = context.open()?;
         let options = RenderOptions {
-            overrides: self.overrides.clone(),
+            overrides: deployment::overrides(context),
             ..RenderOptions::default()
         };
-        let renderer = Renderer::new(&options).map_err(template_failure)?;
+        let renderer = Renderer::new(&options)?;
         let mut files = Vec::new();
         for host in site.select(self.on.as_deref())? {
-            let desired = renderer
-                .desired_host(site.inventory(), &host)
-                .map_err(template_failure)?;
+            let desired = renderer.desired_host(site.inventory(), &host)?;
             files.extend(write(&self.out, &desired)?);
         }
         context.printer.view(&Rendered {
@@ -66,14 +62,6 @@ impl Render {
         });
         Ok(Exit::Success)
     }
-}
-
-/// A template, or an override of one, is wrong.
-pub(super) fn template_failure(error: jitctl_templates::RenderError) -> Failure {
-    Failure::new(
-        Exit::Usage,
-        Problem::new("cannot render the site").cause(error),
-    )
 }
 
 fn write(out: &Path, desired: &DesiredHost) -> Result<Vec<PathBuf>, Failure> {

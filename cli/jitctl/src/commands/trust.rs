@@ -83,7 +83,7 @@ impl Trust {
     }
 }
 
-fn failure(error: TrustError) -> Failure {
+pub(super) fn failure(error: TrustError) -> Failure {
     match error {
         TrustError::Remote(error) => error.into(),
         TrustError::Changed { .. } => Failure::usage(error.to_string(), String::new()),

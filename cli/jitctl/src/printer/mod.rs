@@ -159,6 +159,17 @@ impl Printer {
         }
     }
 
+    /// Something to look at before a question; not the result, so it goes to standard error.
+    pub(crate) fn chatter_view<V: View + ?Sized>(&self, view: &V) {
+        let style = Style {
+            color: self.colored(),
+            terminal: std::io::stderr().is_terminal(),
+        };
+        let text = view.human(style);
+        self.progress
+            .suspend(|| eprintln!("{}", self.mask.apply(&text)));
+    }
+
     /// One line of data.
     pub(crate) fn line(&self, text: &str) {
         self.raw(format!("{text}\n").as_bytes());

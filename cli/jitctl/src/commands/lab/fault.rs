@@ -184,10 +184,7 @@ fn offset(text: &str) -> Result<i64, String> {
         Some('d') => ("d", 86_400),
         _ => return Err(wrong()),
     };
-    let number: i64 = text
-        .trim_end_matches(unit)
-        .parse()
-        .map_err(|_| wrong())?;
+    let number: i64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
     number.checked_mul(factor).ok_or_else(wrong)
 }
 

@@ -6,8 +6,13 @@ mod status;
 mod up;
 mod ways_in;
 
+use std::net::IpAddr;
+
 use clap::Subcommand;
-use jitctl_lab::{LabError, LabName};
+use jitctl_inventory::model::{Role, Ssh};
+use jitctl_inventory::names::HostName;
+use jitctl_inventory::scaffold::ScaffoldHost;
+use jitctl_lab::{LabError, LabName, LabStatus};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -60,6 +65,34 @@ impl Lab {
 pub(crate) fn open(name: &str) -> Result<jitctl_lab::Lab, Failure> {
     let name: LabName = name.parse()?;
     Ok(jitctl_lab::Lab::open(&name)?)
+}
+
+/// A lab host for an inventory, reached through the lab's own ssh configuration.
+pub(crate) fn scaffold(
+    lab: &LabStatus,
+    name: &str,
+    roles: &[Role],
+) -> Result<ScaffoldHost, Failure> {
+    let found = lab
+        .hosts
+        .iter()
+        .find(|host| host.spec.name.as_str() == name)
+        .ok_or_else(|| {
+            Failure::usage(
+                format!("lab `{}` has no host `{name}`", lab.name),
+                "start it with `jitctl lab up --hosts NAMES`",
+            )
+        })?;
+    Ok(ScaffoldHost {
+        name: HostName::new(name),
+        roles: roles.to_vec(),
+        addresses: vec![IpAddr::V4(found.spec.address)],
+        ssh: Ssh {
+            config: Some(lab.ssh_config.clone()),
+            ..Ssh::default()
+        },
+        region: None,
+    })
 }
 
 impl From<LabError> for Failure {

@@ -41,7 +41,9 @@ pub(super) struct Reboot {
 impl Reboot {
     pub(super) fn run(&self, context: &Context, lab: &Lab) -> Result<Exit, Failure> {
         lab.reboot(&self.host.parse()?)?;
-        context.printer.note(&format!("{} answers ssh again", self.host));
+        context
+            .printer
+            .note(&format!("{} answers ssh again", self.host));
         Ok(Exit::Success)
     }
 }

@@ -30,7 +30,10 @@ impl Status {
 impl View for LabStatus {
     fn human(&self, style: Style) -> String {
         if !self.up {
-            return format!("lab `{}` is not up; start it with `jitctl lab up`", self.name);
+            return format!(
+                "lab `{}` is not up; start it with `jitctl lab up`",
+                self.name
+            );
         }
         let rows = self
             .hosts

@@ -76,7 +76,9 @@ pub(crate) fn tell(context: &Context, event: &Event) {
             format!("building the base image of Debian {suite}: once, about half a minute")
         }
         Event::UnpackingBase { .. } => "unpacking the base image".to_owned(),
-        Event::BaseReady { elapsed } => format!("base image ready ({:.1} s)", elapsed.as_secs_f64()),
+        Event::BaseReady { elapsed } => {
+            format!("base image ready ({:.1} s)", elapsed.as_secs_f64())
+        }
         Event::NetworkReady { .. } | Event::HostBooting { .. } => return,
         Event::HostReady { host, elapsed } => {
             format!("{host} answers ssh ({:.1} s)", elapsed.as_secs_f64())

@@ -1,0 +1,124 @@
+//! `jitctl apply`: make the hosts what the inventory says, exactly as the plan shows.
+
+use std::path::{Path, PathBuf};
+
+use jitctl_deploy::SitePlan;
+
+use crate::context::Context;
+use crate::deployment::{Asking, Deployment};
+use crate::enactment::{self, Limits};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::help;
+use crate::plan_view::{Detail, PlanView};
+
+/// Make the hosts what the inventory says.
+///
+/// Shows the plan and asks, then carries out exactly that: MAIN first, one bridge, then the other
+/// bridges. A host whose health gates stay red gets its previous state back. A second apply
+/// changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help::tail(
+    &[
+        ("jitctl apply", "show, ask, apply"),
+        ("jitctl apply --yes --on b2", "one host, without asking"),
+        ("jitctl apply monday.json", "a plan that was reviewed; refused when a host moved since"),
+    ],
+    &[
+        Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Locked, Exit::RolledBack,
+        Exit::Interrupted,
+    ],
+))]
+pub(crate) struct Apply {
+    /// A plan saved with `jitctl plan --out`.
+    plan: Option<PathBuf>,
+
+    /// Which hosts: names, `@role`, `region=…`, `label=…`, `*`, `!` for not; commas between.
+    #[arg(long, value_name = "HOSTS")]
+    on: Option<String>,
+
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Change nothing at all when one host cannot be reached.
+    #[arg(long)]
+    all_or_nothing: bool,
+
+    /// How many hosts at a time.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    parallel: usize,
+
+    /// How long health gates may stay red, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 45)]
+    gate_limit: u64,
+}
+
+impl Apply {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let asking = Asking::Hosts(self.parallel);
+        let mut deployment = Deployment::prepare(context, self.on.as_deref(), asking).await?;
+        if self.all_or_nothing
+            && let Some(mut failure) = deployment.silence()
+        {
+            context.printer.note("nothing was started on any host");
+            failure.exit = Exit::Connect;
+            return Err(failure);
+        }
+        let plan = match &self.plan {
+            Some(path) => saved(path, &deployment)?,
+            None => deployment.plan()?,
+        };
+        if plan.is_empty() && deployment.silent.is_empty() {
+            context.printer.view(&enactment::unchanged(&plan));
+            return Ok(Exit::Success);
+        }
+        let asked = !self.yes && !plan.is_empty();
+        if asked {
+            context.printer.chatter_view(&PlanView {
+                plan: &plan,
+                detail: Detail::Diffs,
+            });
+            if !context.confirm("Apply this plan?", "--yes")? {
+                context.printer.note("nothing was changed");
+                return Ok(Exit::Failure);
+            }
+        }
+        let limits = Limits {
+            parallel: self.parallel,
+            require_all: self.all_or_nothing,
+            check_basis: asked || self.plan.is_some(),
+            gate_seconds: self.gate_limit,
+        };
+        enactment::run(context, &mut deployment, &plan, "apply", &limits).await
+    }
+}
+
+/// Reads a saved plan; hosts that moved since it was made are refused.
+fn saved(path: &Path, deployment: &Deployment) -> Result<SitePlan, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("cannot read `{}`: {error}", path.display()), "")
+    })?;
+    let plan: SitePlan = serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(
+            format!("`{}` is no plan: {error}", path.display()),
+            "make one with `jitctl plan --out FILE`",
+        )
+    })?;
+    let moved: Vec<&str> = plan
+        .hosts
+        .iter()
+        .filter(|host| {
+            let facts = deployment.facts.get(&host.host);
+            facts.is_some_and(|facts| facts.basis() != host.basis)
+        })
+        .map(|host| host.host.as_str())
+        .collect();
+    if moved.is_empty() {
+        return Ok(plan);
+    }
+    Err(Failure::usage(
+        format!("changed since the plan was made: {}", moved.join(", ")),
+        "plan again, review, and apply the new plan",
+    ))
+}
