@@ -222,10 +222,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         let down = self.lab(&["down"]);
-        assert!(
-            down.code == Some(0) || std::thread::panicking(),
-            "{down}"
-        );
+        assert!(down.code == Some(0) || std::thread::panicking(), "{down}");
         // Kept on failure, to look at.
         if !std::thread::panicking() {
             let _ = std::fs::remove_dir_all(&self.folder);

@@ -64,7 +64,9 @@ fn every_sample_is_good_apart_from_files_that_it_only_names() {
     for entry in std::fs::read_dir(samples).expect("samples are there") {
         let path = entry.expect("a folder entry").path();
         let said = jitctl(&["--json", "-f", &path.display().to_string(), "check"]);
-        let errors = said.lines().filter(|line| line.contains(r#""severity":"error""#));
+        let errors = said
+            .lines()
+            .filter(|line| line.contains(r#""severity":"error""#));
         for error in errors {
             // Rules E050 to E054: the operator's own keys and certificates.
             assert!(error.contains(r#""code":"E05"#), "{error}");

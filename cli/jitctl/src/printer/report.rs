@@ -20,6 +20,7 @@ pub(super) fn human(report: &Report, color: bool) -> String {
     let written = GraphicalReportHandler::new_themed(theme)
         .with_links(false)
         .with_width(100)
+        .with_wrap_lines(false)
         .render_report(&mut text, report.as_ref());
     if written.is_err() {
         text = format!("error: {report}");
