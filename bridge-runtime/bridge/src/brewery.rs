@@ -1,10 +1,11 @@
 //! One connection to one brewery: joins, publishes, answers, leaves.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jitctl_wire::muc::{self, Occupancy, STATUS_CREATED, STATUS_SELF};
-use jitctl_wire::{Condition, Element, Iq, Jid, Presence, PresenceKind, ping};
+use jitctl_wire::{Condition, Element, Iq, Jid, Presence, PresenceKind, StanzaError, ping};
 use jitctl_xmpp::{Client, ClientConfig, ClientEvent, IqError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -31,6 +32,8 @@ pub(crate) struct Brewery {
     waited: u32,
     /// Other addresses last seen behind our nickname.
     rivals: Vec<Jid>,
+    /// Occupants that are no accounts of our host: a client that found the room.
+    strangers: HashSet<Jid>,
 }
 
 impl Brewery {
@@ -55,6 +58,7 @@ impl Brewery {
             joined: false,
             waited: 0,
             rivals: Vec::new(),
+            strangers: HashSet::new(),
         };
         (brewery, events)
     }
@@ -87,6 +91,9 @@ impl Brewery {
         match event {
             ClientEvent::Online { jid, resumed } => {
                 tracing::info!(%jid, resumed, "connected to XMPP");
+                if !resumed {
+                    self.strangers.clear();
+                }
                 self.own = Some(jid.clone());
                 self.state.update_connection(self.index, |connection| {
                     connection.jid = Some(jid.to_string());
@@ -167,7 +174,7 @@ impl Brewery {
         let occupancy = Occupancy::of(presence).unwrap_or_default();
         let own = *from == self.occupant || occupancy.has(STATUS_SELF);
         if !own {
-            return;
+            return self.note_occupant(from, presence.kind, &occupancy);
         }
         if presence.kind == PresenceKind::Unavailable {
             // With a shared nickname only one of several connections left.
@@ -188,6 +195,22 @@ impl Brewery {
             self.configure_room();
         }
         self.check_rivals(&occupancy);
+    }
+
+    /// Anybody who can log in can find the room; only accounts of our own host may command us.
+    fn note_occupant(&mut self, occupant: &Jid, kind: PresenceKind, occupancy: &Occupancy) {
+        let foreign = |address: &Jid| {
+            self.own
+                .as_ref()
+                .is_some_and(|own| own.domain() != address.domain())
+        };
+        if kind == PresenceKind::Unavailable {
+            self.strangers.remove(occupant);
+        } else if occupancy.real_addresses().iter().any(foreign)
+            && self.strangers.insert(occupant.clone())
+        {
+            tracing::warn!(%occupant, "a stranger is in the brewery; its requests are refused");
+        }
     }
 
     fn handle_refusal(&mut self, presence: &Presence) {
@@ -266,6 +289,14 @@ impl Brewery {
     }
 
     fn handle_request(&self, iq: Iq) {
+        if iq
+            .from
+            .as_ref()
+            .is_some_and(|from| self.strangers.contains(from))
+        {
+            let refusal = iq.refusal(StanzaError::new(Condition::Forbidden));
+            return self.client.send(refusal.to_element());
+        }
         match dispatch(&self.state, &self.room, &iq) {
             Disposition::Answer(answer) => self.client.send(answer.to_element()),
             Disposition::Conference(request) => {

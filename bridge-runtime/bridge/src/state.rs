@@ -260,10 +260,10 @@ mod tests {
     #[test]
     fn drain_false_is_published_from_the_start() {
         let state = state();
-        let stats = state.statistics().to_element().to_xml();
+        let published = state.statistics().to_element().to_xml();
         assert!(
-            stats.contains("<stat name='drain' value='false'/>"),
-            "{stats}"
+            published.contains("<stat name='drain' value='false'/>"),
+            "{published}"
         );
         state.set_drain(true);
         assert!(state.statistics().drain);

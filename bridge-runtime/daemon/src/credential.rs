@@ -97,13 +97,14 @@ impl Secret {
 fn check_mode(path: &Path) -> Result<(), CredentialError> {
     let metadata = fs::metadata(path).map_err(|error| read_error(path, &error))?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
+    let for_others = mode & 0o077;
+    if for_others != 0 {
+        return Err(CredentialError::TooOpen {
+            path: path.to_owned(),
+            mode,
+        });
     }
-    Err(CredentialError::TooOpen {
-        path: path.to_owned(),
-        mode,
-    })
+    Ok(())
 }
 
 fn read_text(path: &Path) -> Result<SecretString, CredentialError> {

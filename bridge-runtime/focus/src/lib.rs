@@ -1,0 +1,20 @@
+//! The focus: conference control for Jitsi.
+//!
+//! [`brewery`] knows the bridges, [`selection`] chooses among them, [`requests`] is the seam for
+//! conferences, that clients ask for at the component. [`run`] is the whole program after its
+//! configuration is read.
+#![forbid(unsafe_code)]
+
+pub mod brewery;
+mod component;
+pub mod config;
+mod http;
+mod metrics;
+pub mod requests;
+mod run;
+pub mod selection;
+pub mod state;
+
+pub use config::FocusConfig;
+pub use requests::{NoConferences, RequestHandler};
+pub use run::{Logins, RunError, run};

@@ -1,0 +1,246 @@
+//! A focus as a process, bridges inside the test, both at a real Prosody.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jitctl_bridge::{BridgeConfig, Connections, NoMedia};
+use jitctl_testing::{
+    BREWERY, BRIDGE_PASSWORD, COMPONENT, COMPONENT_SECRET, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN,
+    free_port, read, wait_for,
+};
+use tokio::sync::oneshot;
+
+/// A running `jitctl-focus`.
+pub(crate) struct Focus {
+    child: Child,
+    log: PathBuf,
+    pub(crate) http_port: u16,
+}
+
+impl Focus {
+    pub(crate) fn start(prosody: &Prosody) -> Self {
+        secret(prosody, "focus-password", FOCUS_PASSWORD);
+        secret(prosody, "component-secret", COMPONENT_SECRET);
+        let http_port = free_port();
+        let config = format!(
+            r#"[xmpp]
+address = "127.0.0.1:{}"
+domain = "{SERVICE_DOMAIN}"
+username = "focus"
+password_file = "{}"
+client_domain = "meet.test"
+muc = "conference.meet.test"
+brewery = "{BREWERY}"
+ca_file = "{}"
+[component]
+address = "127.0.0.1:{}"
+name = "{COMPONENT}"
+secret_file = "{}"
+[http]
+private = "127.0.0.1:{http_port}"
+"#,
+            prosody.client_port,
+            prosody.path("focus-password").display(),
+            prosody.authority_file().display(),
+            prosody.component_port,
+            prosody.path("component-secret").display(),
+        );
+        let path = prosody.path("focus.toml");
+        fs::write(&path, config).unwrap();
+        let log = prosody.path("focus.log");
+        let child = Command::new(env!("CARGO_BIN_EXE_jitctl-focus"))
+            .arg("--config")
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            log,
+            http_port,
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        read(&self.log)
+    }
+
+    /// Waits for a line with all these parts and returns it.
+    pub(crate) fn wait_for_line(&self, parts: &[&str]) -> String {
+        let started = Instant::now();
+        loop {
+            let log = self.log();
+            let found = log
+                .lines()
+                .find(|line| parts.iter().all(|part| line.contains(part)));
+            if let Some(line) = found {
+                return line.to_owned();
+            }
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "no line with {parts:?} in\n{log}"
+            );
+            std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        request(self.http_port, "GET", path, "").expect("the focus answers")
+    }
+
+    pub(crate) fn wait_until_listening(&self) {
+        wait_for("the HTTP server of the focus", || {
+            request(self.http_port, "GET", "/about/version", "")
+        });
+    }
+
+    /// Stops it as systemd does.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        wait_for("the end of the focus", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Focus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A bridge on threads of its own.
+pub(crate) struct Bridge {
+    thread: Option<JoinHandle<()>>,
+    stop: Option<oneshot::Sender<()>>,
+    kill: Option<oneshot::Sender<()>>,
+    pub(crate) http_port: u16,
+}
+
+impl Bridge {
+    pub(crate) fn start(prosody: &Prosody, nickname: &str) -> Self {
+        secret(prosody, "bridge-password", BRIDGE_PASSWORD);
+        let http_port = free_port();
+        let config = format!(
+            r#"[identity]
+nickname = "{nickname}"
+region = "eu"
+[[xmpp]]
+address = "127.0.0.1:{}"
+domain = "{SERVICE_DOMAIN}"
+username = "jvb"
+password_file = "{}"
+brewery = "{BREWERY}"
+ca_file = "{}"
+[http]
+private = "127.0.0.1:{http_port}"
+[media]
+port = 10000
+[operation]
+presence_interval_seconds = 1
+"#,
+            prosody.client_port,
+            prosody.path("bridge-password").display(),
+            prosody.authority_file().display(),
+        );
+        let path = prosody.path(&format!("{nickname}-{http_port}.toml"));
+        fs::write(&path, config).unwrap();
+        let config = BridgeConfig::load(&path).unwrap();
+        let connections = Connections::prepare(&config, &path).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (kill, killed) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            let stop = async {
+                let _ = stopped.await;
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    result = jitctl_bridge::run(config, connections, Arc::new(NoMedia), stop) => {
+                        result.unwrap();
+                    }
+                    _ = killed => {}
+                }
+            });
+            // Sockets close without a word, as when a process is killed.
+            runtime.shutdown_background();
+        });
+        Self {
+            thread: Some(thread),
+            stop: Some(stop),
+            kill: Some(kill),
+            http_port,
+        }
+    }
+
+    /// Ends it as `kill -9` would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(kill) = self.kill.take() {
+            let _ = kill.send(());
+        }
+        self.join();
+    }
+
+    /// Ends it as systemd does.
+    pub(crate) fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        self.join();
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        wait_for("the HTTP server of the bridge", || {
+            request(self.http_port, method, path, body)
+        })
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        if let Some(kill) = self.kill.take() {
+            let _ = kill.send(());
+        }
+    }
+}
+
+fn secret(prosody: &Prosody, name: &str, value: &str) {
+    let path = prosody.path(name);
+    fs::write(&path, value).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// One HTTP request; `None` when nobody listens.
+fn request(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    write!(
+        socket,
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let status = answer.split_whitespace().nth(1)?.parse().ok()?;
+    let body = answer.split_once("\r\n\r\n")?.1.to_owned();
+    Some((status, body))
+}
