@@ -2,9 +2,11 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use futures_util::StreamExt;
 use jitctl_deploy::HostOutcome;
 use jitctl_deploy::plan::Change;
 use support::{Host, desired, file, resolved, restart, snapshot};
@@ -161,40 +163,37 @@ async fn no_secret_is_in_a_plan() {
 #[tokio::test]
 async fn an_apply_killed_at_any_step_is_healed_by_the_next() {
     let reference = Host::new();
-    let wanted = resolved(desired());
-    assert_applied(&reference.apply(&wanted).await);
+    reference.kill_at(usize::MAX);
+    assert_applied(&reference.apply(&resolved(desired())).await);
+    let steps = reference.mutations();
+    assert!(steps > 25, "only {steps} steps are tried");
     let healthy = snapshot(&reference);
+    futures_util::stream::iter(1..=steps)
+        .for_each_concurrent(4, |step| killed_and_healed(step, &healthy))
+        .await;
+}
 
-    let mut steps = 0;
-    for mutation in 1.. {
-        let host = Host::new();
-        host.kill_at(mutation);
-        let first = host.apply(&wanted).await;
-        if !host.was_killed() {
-            break;
-        }
-        steps = mutation;
-        let healing = host.apply(&wanted).await;
-        let outcome = &healing.hosts[&"m1".into()];
-        assert!(
-            matches!(outcome, HostOutcome::Applied { .. }),
-            "killed at mutation {mutation}: {outcome:?}; before: {first:?}"
-        );
-        assert_eq!(snapshot(&host), healthy, "killed at mutation {mutation}");
-        let (plan, _) = host.plan(&wanted).await;
-        assert!(plan.is_empty(), "killed at mutation {mutation}: {plan:#?}");
-        assert!(
-            host.path("units/prosody.service").exists(),
-            "killed at mutation {mutation}"
-        );
-        assert!(
-            !host.path("var/lib/jitctl/staging").exists(),
-            "killed at mutation {mutation}"
-        );
-        assert!(
-            !host.path("var/lib/jitctl/lease.json").exists(),
-            "killed at mutation {mutation}"
-        );
+async fn killed_and_healed(step: usize, healthy: &BTreeMap<String, String>) {
+    let host = Host::new();
+    let wanted = resolved(desired());
+    host.kill_at(step);
+    let first = host.apply(&wanted).await;
+    assert!(host.was_killed(), "step {step} was not reached");
+    let healing = host.apply(&wanted).await;
+    let outcome = &healing.hosts[&"m1".into()];
+    assert!(
+        matches!(outcome, HostOutcome::Applied { .. }),
+        "killed at step {step}: {outcome:?}; before: {first:?}"
+    );
+    assert_eq!(snapshot(&host), *healthy, "killed at step {step}");
+    let (plan, _) = host.plan(&wanted).await;
+    assert!(plan.is_empty(), "killed at step {step}: {plan:#?}");
+    for left in ["staging", "lease.json", "journal"] {
+        let left = host.path("var/lib/jitctl").join(left);
+        assert!(!left.exists(), "killed at step {step}: {}", left.display());
     }
-    assert!(steps > 25, "only {steps} steps were tried");
+    for unit in ["prosody.service", "nginx.service"] {
+        let unit = host.path("units").join(unit);
+        assert!(unit.exists(), "killed at step {step}: {}", unit.display());
+    }
 }

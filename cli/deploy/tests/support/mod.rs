@@ -31,7 +31,8 @@ use tempfile::TempDir;
 const SYSTEMCTL: &str = r#"#!/bin/sh
 # Units are files in units/; a unit named in broken does not start.
 here=${0%/bin/systemctl}
-units=$here/units; mkdir -p "$units"
+units=$here/units; /bin/mkdir -p "$units"
+case $1 in start | stop | enable | disable | restart | reload | daemon-reload) COUNT ;; esac
 state() { if [ -f "$units/$1" ]; then echo active; else echo inactive; fi; }
 enabled() { if [ -f "$units/$1.enabled" ]; then echo enabled; else echo disabled; fi; }
 case $1 in
@@ -47,11 +48,11 @@ show)
     esac ;;
 start | restart)
     echo "$*" >> "$here/calls"
-    if grep -qsx "$2" "$here/broken"; then echo "Job for $2 failed" >&2; rm -f "$units/$2"; exit 1; fi
+    if grep -qsx "$2" "$here/broken"; then echo "Job for $2 failed" >&2; /bin/rm -f "$units/$2"; exit 1; fi
     : > "$units/$2" ;;
-stop) echo "$*" >> "$here/calls"; rm -f "$units/$2" ;;
+stop) echo "$*" >> "$here/calls"; /bin/rm -f "$units/$2" ;;
 enable) echo "$*" >> "$here/calls"; shift 2; for unit; do : > "$units/$unit.enabled"; done ;;
-disable) echo "$*" >> "$here/calls"; shift 2; for unit; do rm -f "$units/$unit.enabled"; done ;;
+disable) echo "$*" >> "$here/calls"; shift 2; for unit; do /bin/rm -f "$units/$unit.enabled"; done ;;
 reset-failed | status) ;;
 *) echo "$*" >> "$here/calls" ;;
 esac
@@ -62,19 +63,20 @@ const JOURNALCTL: &str = "#!/bin/sh\necho 'a line of the log'\n";
 const CHOWN: &str = "#!/bin/sh\nexit 0\n";
 
 /// Counts calls and, at the one that was chosen, kills the script that made it.
-const MUTATOR: &str = r#"#!/bin/sh
-here=${0%/bin/*}
-if [ -f "$here/kill-at" ]; then
-    count=$(($(cat "$here/count" 2> /dev/null || echo 0) + 1))
-    echo "$count" > "$here/count"
-    if [ "$count" = "$(cat "$here/kill-at")" ]; then
-        /bin/rm -f "$here/kill-at"
-        kill -9 "$PPID"
-        exit 1
+const COUNT: &str = r#"
+    if [ -f "$here/kill-at" ]; then
+        count=$(($(cat "$here/count" 2> /dev/null || echo 0) + 1))
+        echo "$count" > "$here/count"
+        if [ "$count" = "$(cat "$here/kill-at")" ]; then
+            /bin/rm -f "$here/kill-at"
+            kill -9 "$PPID"
+            exit 1
+        fi
     fi
-fi
-exec /bin/NAME "$@"
 "#;
+
+/// A program that changes something.
+const MUTATOR: &str = "#!/bin/sh\nhere=${0%/bin/*}\nCOUNT\nexec /bin/NAME \"$@\"\n";
 
 /// The host.
 pub(crate) struct Host {
@@ -141,11 +143,11 @@ impl Host {
         for path in ["bin", "etc", "var", "usr/lib", "usr/sbin"] {
             fs::create_dir_all(host.path(path)).unwrap();
         }
-        host.program("systemctl", SYSTEMCTL);
+        host.program("systemctl", &SYSTEMCTL.replace("COUNT", COUNT));
         host.program("journalctl", JOURNALCTL);
         host.program("chown", CHOWN);
         for name in ["mv", "cp", "rm", "mkdir", "ln", "chmod"] {
-            host.program(name, &MUTATOR.replace("NAME", name));
+            host.program(name, &MUTATOR.replace("NAME", name).replace("COUNT", COUNT));
         }
         host
     }
@@ -179,6 +181,11 @@ impl Host {
     /// The N-th mutation of the next apply kills the script that makes it.
     pub(crate) fn kill_at(&self, mutation: usize) {
         fs::write(self.path("kill-next"), mutation.to_string()).unwrap();
+    }
+
+    /// How many mutations the last apply made.
+    pub(crate) fn mutations(&self) -> usize {
+        self.read("count").trim().parse().unwrap_or(0)
     }
 
     /// Whether the chosen mutation was reached.
@@ -313,8 +320,8 @@ pub(crate) fn resolved(desired: DesiredHost) -> ResolvedHost {
 }
 
 /// Everything below a folder that says what the host is: paths with bytes or targets.
-pub(crate) fn snapshot(host: &Host) -> BTreeMap<String, Vec<u8>> {
-    fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+pub(crate) fn snapshot(host: &Host) -> BTreeMap<String, String> {
+    fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = path
@@ -326,15 +333,17 @@ pub(crate) fn snapshot(host: &Host) -> BTreeMap<String, Vec<u8>> {
             let kind = entry.file_type().unwrap();
             if kind.is_symlink() {
                 let target = fs::read_link(&path).unwrap();
-                found.insert(name, target.into_os_string().into_encoded_bytes());
+                found.insert(name, target.to_str().unwrap().to_owned());
             } else if kind.is_dir() {
                 walk(root, &path, found);
             } else {
-                found.insert(name, fs::read(&path).unwrap());
+                found.insert(name, fs::read_to_string(&path).unwrap());
             }
         }
     }
     let mut found = BTreeMap::new();
     walk(host.folder.path(), &host.path("etc"), &mut found);
+    // It counts releases, and a healing apply makes one more.
+    found.remove("etc/jitctl/manifest.json");
     found
 }
