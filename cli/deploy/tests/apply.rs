@@ -9,7 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use futures_util::StreamExt;
 use jitctl_deploy::HostOutcome;
 use jitctl_deploy::plan::Change;
-use support::{Host, desired, file, resolved, restart, snapshot};
+use jitctl_deploy::releases::roll_back;
+use support::{Host, desired, file, holder, resolved, restart, snapshot};
 
 fn assert_applied(report: &jitctl_deploy::ApplyReport) {
     let outcome = &report.hosts[&"m1".into()];
@@ -196,4 +197,32 @@ async fn killed_and_healed(step: usize, healthy: &BTreeMap<String, String>) {
         let unit = host.path("units").join(unit);
         assert!(unit.exists(), "killed at step {step}: {}", unit.display());
     }
+}
+
+#[tokio::test]
+async fn an_earlier_release_comes_back_and_the_later_one_too() {
+    let host = Host::new();
+    assert_applied(&host.apply(&resolved(desired())).await);
+    let first = snapshot(&host);
+    let mut second = desired();
+    second.files[1].content = "server { listen 80; }\n".to_owned();
+    second
+        .files
+        .push(file("/etc/later.conf", "later\n", Vec::new()));
+    let second = resolved(second);
+    assert_applied(&host.apply(&second).await);
+    let later = snapshot(&host);
+    for (expected, number) in [(&first, 1), (&later, 2)] {
+        let facts = host.facts(&second).await;
+        let remotes = host.remotes();
+        let remote = remotes.values().next().unwrap().as_ref();
+        let to = (number == 2).then_some(2);
+        let reached = roll_back(remote, &facts, to, &holder(), host.root())
+            .await
+            .unwrap();
+        assert_eq!(reached, number);
+        assert_eq!(snapshot(&host), *expected);
+        assert_eq!(host.facts(&second).await.manifest.release, number);
+    }
+    assert!(host.plan(&second).await.0.is_empty());
 }

@@ -14,7 +14,7 @@ use crate::secrets::SecretValues;
 
 /// `save PATH` keeps a file, a link, or the fact that there is none, under `$keep`. A path that was
 /// kept before stays as it was kept: after an interrupted apply the first copy is the good one.
-const KEEP: &str = r#"keep=$state/releases/$current
+pub(crate) const KEEP: &str = r#"keep=$state/releases/$current
 mkdir -p "$keep/data"
 touch "$keep/index" "$keep/paths"
 count=$(wc -l < "$keep/paths")

@@ -20,6 +20,7 @@ use crate::lease;
 use crate::plan::HostPlan;
 use crate::resolved::ResolvedHost;
 
+pub(crate) use activate::KEEP;
 pub use activate::{activate, restore_fragment, roll_back};
 pub use check::check;
 pub use commit::{commit, discard};
@@ -102,7 +103,7 @@ pub struct Context<'a> {
     pub root: &'a str,
 }
 
-const FUNCTIONS: &str = r#"tab=$(printf '\t')
+pub(crate) const FUNCTIONS: &str = r#"tab=$(printf '\t')
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 [ -z "$root" ] || PATH=$root/bin:$PATH
 "#;
