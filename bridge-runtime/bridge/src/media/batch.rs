@@ -7,6 +7,10 @@
     unsafe_code,
     reason = "recvmmsg and sendmsg have no safe form without allocation"
 )]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "sizes and constants of the C interface in the C interface's types"
+)]
 
 use std::io::{self, IoSlice};
 use std::mem::{MaybeUninit, size_of, zeroed};
