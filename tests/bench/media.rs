@@ -15,7 +15,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, start};
-use jitctl_media::engine::{Engine, EndpointKey, Repeater};
+use jitctl_media::engine::{EndpointKey, Engine, Repeater};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::dtls::Identity;
@@ -42,10 +42,19 @@ fn main() -> Result<(), Failure> {
     writeln!(out, "{options}")?;
 
     let (mut single, first) = join(&worker, 1)?;
-    writeln!(out, "join, one participant              {:8.1} ms", milliseconds(first))?;
+    writeln!(
+        out,
+        "join, one participant              {:8.1} ms",
+        milliseconds(first)
+    )?;
     drop(single.pop());
     let (mut participants, all) = join(&worker, options.receivers + 1)?;
-    writeln!(out, "join, {:4} at once                 {:8.1} ms", participants.len(), milliseconds(all))?;
+    writeln!(
+        out,
+        "join, {:4} at once                 {:8.1} ms",
+        participants.len(),
+        milliseconds(all)
+    )?;
     for participant in participants.iter_mut().skip(1) {
         participant.count_only = true;
     }
@@ -62,15 +71,43 @@ fn main() -> Result<(), Failure> {
     let packets = window.packets_out.max(1) as f64;
     let micros = window.cpu.as_secs_f64() * 1e6 / packets;
     writeln!(out, "sent by the publisher              {sent:8}")?;
-    writeln!(out, "forwarded                          {:8}", window.packets_out)?;
+    writeln!(
+        out,
+        "forwarded                          {:8}",
+        window.packets_out
+    )?;
     writeln!(out, "arrived                            {arrived:8}")?;
-    writeln!(out, "forwarded per second               {:8.0}", packets / elapsed.as_secs_f64())?;
-    writeln!(out, "worker's processor use             {:8.1} %", window.cpu.as_secs_f64() / elapsed.as_secs_f64() * 100.0)?;
+    writeln!(
+        out,
+        "forwarded per second               {:8.0}",
+        packets / elapsed.as_secs_f64()
+    )?;
+    writeln!(
+        out,
+        "worker's processor use             {:8.1} %",
+        window.cpu.as_secs_f64() / elapsed.as_secs_f64() * 100.0
+    )?;
     writeln!(out, "processor time per packet          {micros:8.2} us")?;
-    writeln!(out, "packets per second and core        {:8.0}", 1e6 / micros)?;
-    writeln!(out, "packets per system call            {:8.2}", packets / window.calls.max(1) as f64)?;
-    writeln!(out, "allocations per packet             {:8.4}", window.allocations as f64 / packets)?;
-    writeln!(out, "refused by the kernel              {:8}", window.refused)?;
+    writeln!(
+        out,
+        "packets per second and core        {:8.0}",
+        1e6 / micros
+    )?;
+    writeln!(
+        out,
+        "packets per system call            {:8.2}",
+        packets / window.calls.max(1) as f64
+    )?;
+    writeln!(
+        out,
+        "allocations per packet             {:8.4}",
+        window.allocations as f64 / packets
+    )?;
+    writeln!(
+        out,
+        "refused by the kernel              {:8}",
+        window.refused
+    )?;
     let memory = resident_kib().saturating_sub(before) / participants.len() as u64;
     writeln!(out, "resident KiB per pair of ends      {memory:8}")?;
     Ok(())
@@ -97,7 +134,13 @@ fn worker(options: &Options) -> Result<WorkerHandle<Repeater>, Failure> {
         without_segmentation: options.without_segmentation,
         coalesce: options.coalesce,
     };
-    let (handle, _thread) = start("media", vec![socket], transport, config, Box::new(|_, _| {}))?;
+    let (handle, _thread) = start(
+        "media",
+        vec![socket],
+        transport,
+        config,
+        Box::new(|_, _| {}),
+    )?;
     in_engine(&handle, |_, _| pin(0))?;
     Ok(handle)
 }
@@ -115,7 +158,9 @@ fn in_engine<Output: Send + 'static>(
 
 fn sample(worker: &WorkerHandle<Repeater>) -> Result<Sample, Failure> {
     let calls = worker.statistics();
-    in_engine(worker, move |engine, _| Sample::of_this_thread(engine.traffic(), calls.sends))
+    in_engine(worker, move |engine, _| {
+        Sample::of_this_thread(engine.traffic(), calls.sends)
+    })
 }
 
 /// Joins `count` participants and tells how long it took from the answers to the last connection.
@@ -124,14 +169,17 @@ fn join(
     count: u32,
 ) -> Result<(Vec<Participant>, Duration), Failure> {
     let identity = Arc::new(Identity::generate()?);
-    let conference =
-        in_engine(worker, |engine, now| engine.add_conference(now, Repeater::default()))?;
+    let conference = in_engine(worker, |engine, now| {
+        engine.add_conference(now, Repeater::default())
+    })?;
     let mut participants = Vec::new();
     let mut descriptions = Vec::new();
     for index in 0..count {
-        let participant =
-            Participant::bind("127.0.0.1:0".parse()?, Arc::clone(&identity), false)?;
-        let key = EndpointKey { conference, endpoint: EndpointIndex(index) };
+        let participant = Participant::bind("127.0.0.1:0".parse()?, Arc::clone(&identity), false)?;
+        let key = EndpointKey {
+            conference,
+            endpoint: EndpointIndex(index),
+        };
         let description = in_engine(worker, move |engine, now| {
             engine.add_endpoint(now, key, TransportOptions::default())
         })??;
@@ -141,12 +189,16 @@ fn join(
     let began = Instant::now();
     for (participant, (key, description)) in participants.iter_mut().zip(descriptions) {
         let remote = participant.description(false);
-        in_engine(worker, move |engine, now| engine.set_remote(now, key, remote))??;
+        in_engine(worker, move |engine, now| {
+            engine.set_remote(now, key, remote)
+        })??;
         participant.join(Instant::now(), &description)?;
     }
     loop {
         turn(&mut participants, Duration::from_millis(1));
-        let connected = participants.iter().all(|one| one.transport().is_connected());
+        let connected = participants
+            .iter()
+            .all(|one| one.transport().is_connected());
         let there = in_engine(worker, move |engine, _| {
             engine.room(conference).map_or(0, Repeater::connected)
         })?;
@@ -163,8 +215,10 @@ fn join(
 fn turn(participants: &mut [Participant], wait: Duration) {
     let mut ready = vec![false; participants.len()];
     {
-        let mut descriptors: Vec<_> =
-            participants.iter().map(|one| PollFd::new(std::os::fd::AsFd::as_fd(one), PollFlags::POLLIN)).collect();
+        let mut descriptors: Vec<_> = participants
+            .iter()
+            .map(|one| PollFd::new(std::os::fd::AsFd::as_fd(one), PollFlags::POLLIN))
+            .collect();
         let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
         let _ = poll(&mut descriptors, wait);
         for (ready, descriptor) in ready.iter_mut().zip(&descriptors) {
@@ -208,7 +262,11 @@ fn publish(
                 sent += 1;
             }
         }
-        turn(participants, next.saturating_duration_since(Instant::now()).min(Duration::from_millis(1)));
+        turn(
+            participants,
+            next.saturating_duration_since(Instant::now())
+                .min(Duration::from_millis(1)),
+        );
     }
     Ok(sent)
 }

@@ -1,5 +1,8 @@
 //! What measurements need: options, a counting allocator, processor time, memory.
-#![expect(unsafe_code, reason = "a global allocator that counts cannot be written without")]
+#![expect(
+    unsafe_code,
+    reason = "a global allocator that counts cannot be written without"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -72,7 +75,10 @@ impl Sample {
 /// Time this thread spent on a processor, from the scheduler.
 fn thread_cpu() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split_whitespace().next().and_then(|first| first.parse().ok());
+    let nanoseconds = text
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
@@ -158,7 +164,11 @@ impl fmt::Display for Options {
             self.kilobits_per_second,
             self.duration.as_secs(),
             self.coalesce.as_micros(),
-            if self.without_segmentation { "off" } else { "on" },
+            if self.without_segmentation {
+                "off"
+            } else {
+                "on"
+            },
         )
     }
 }

@@ -9,6 +9,7 @@
 //! The hot path (a media packet in, copies out) does not allocate once buffers have grown.
 
 mod endpoint;
+mod meeting;
 mod outbox;
 mod repeater;
 mod room;
@@ -17,7 +18,7 @@ mod timers;
 
 pub use outbox::{DatagramSink, MAX_RUN_BYTES, Outboxes};
 pub use repeater::Repeater;
-pub use room::Room;
+pub use room::{Refused, Room, RoomOutput};
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -58,6 +59,11 @@ pub enum EngineEvent {
         key: EndpointKey,
         /// What happened.
         event: TransportEvent,
+    },
+    /// An endpoint showed no sign of life for too long: it may be expired.
+    TimedOut {
+        /// Which one.
+        key: EndpointKey,
     },
     /// A message for an endpoint whose channel is a WebSocket.
     SocketMessage {
@@ -249,7 +255,8 @@ impl<R: Room> Engine<R> {
         Ok(description)
     }
 
-    /// Ends the transport of an endpoint and forgets its addresses.
+    /// Ends the transport of an endpoint and forgets its addresses; the conference is told that it
+    /// is disconnected, and still knows it.
     ///
     /// # Errors
     /// [`EngineError`] when there is none.
@@ -269,6 +276,7 @@ impl<R: Room> Engine<R> {
         self.arena.forget(key);
         self.timers.cancel(TimerKey::Endpoint(key));
         self.fragments.retain(|_, owner| *owner != key);
+        self.tell(now, key, |room| room.disconnected(now, key.endpoint));
         Ok(())
     }
 
@@ -327,12 +335,12 @@ impl<R: Room> Engine<R> {
     pub fn socket_opened(&mut self, now: Instant, key: EndpointKey) {
         if let Ok(endpoint) = self.endpoint_mut(key) {
             endpoint.channel = ActiveChannel::Socket;
-            self.channel_opened(now, key);
+            self.tell(now, key, |room| room.channel_opened(now, key.endpoint));
         }
     }
 
     /// The WebSocket of an endpoint closed.
-    pub fn socket_closed(&mut self, key: EndpointKey) {
+    pub fn socket_closed(&mut self, now: Instant, key: EndpointKey) {
         if let Ok(endpoint) = self.endpoint_mut(key)
             && endpoint.channel == ActiveChannel::Socket
         {
@@ -345,6 +353,9 @@ impl<R: Room> Engine<R> {
             } else {
                 ActiveChannel::None
             };
+            if !open {
+                self.tell(now, key, |room| room.channel_closed(key.endpoint));
+            }
         }
     }
 
@@ -419,6 +430,7 @@ impl<R: Room> Engine<R> {
             Received::Stun => {
                 self.routes.bind(route, key);
                 self.settle(now, key);
+                self.tell(now, key, |room| room.consented(now, key.endpoint));
             }
             Received::Handled => self.settle(now, key),
             Received::Dropped(_) => {}
@@ -603,53 +615,81 @@ impl<R: Room> Engine<R> {
                 {
                     endpoint.channel = ActiveChannel::Data;
                 }
-                self.channel_opened(now, key);
+                self.tell(now, key, |room| room.channel_opened(now, key.endpoint));
             }
             TransportEvent::ChannelClosed => {
                 if let Ok(endpoint) = self.endpoint_mut(key)
                     && endpoint.channel == ActiveChannel::Data
                 {
                     endpoint.channel = ActiveChannel::None;
+                    self.tell(now, key, |room| room.channel_closed(key.endpoint));
                 }
             }
             TransportEvent::Connected { .. } => {
-                let _ = self.command(now, key.conference, |room, outboxes| {
-                    room.connected(now, key.endpoint, outboxes);
-                });
+                self.tell(now, key, |room| room.connected(now, key.endpoint));
             }
-            _ => {}
+            TransportEvent::RouteChanged(_) => {
+                let ready = self.transport(key).is_some_and(Transport::is_connected);
+                if ready {
+                    self.tell(now, key, |room| room.connected(now, key.endpoint));
+                }
+            }
+            TransportEvent::IceFailed | TransportEvent::DtlsFailed(_) | TransportEvent::Closed => {
+                self.tell(now, key, |room| room.disconnected(now, key.endpoint));
+            }
         }
         self.events.push_back(EngineEvent::Transport { key, event });
     }
 
     fn message(&mut self, now: Instant, key: EndpointKey, text: &str) {
-        let _ = self.command(now, key.conference, |room, outboxes| {
-            room.receive_message(now, key.endpoint, text, outboxes);
-        });
+        let Ok(conference) = self.conference_mut(key.conference) else {
+            return;
+        };
+        if conference
+            .room
+            .receive_message(now, key.endpoint, text)
+            .is_err()
+        {
+            self.counters.count(Drop::RefusedMessage);
+        }
+        self.settle_room(now, key.conference);
     }
 
-    fn channel_opened(&mut self, now: Instant, key: EndpointKey) {
-        let _ = self.command(now, key.conference, |room, outboxes| {
-            room.channel_opened(now, key.endpoint, outboxes);
-        });
+    /// Tells a conference of one of its endpoints.
+    fn tell(&mut self, now: Instant, key: EndpointKey, news: impl FnOnce(&mut R)) {
+        if let Ok(conference) = self.conference_mut(key.conference) {
+            news(&mut conference.room);
+            self.settle_room(now, key.conference);
+        }
     }
 
     /// Delivers a conference's messages and takes its timer.
     fn settle_room(&mut self, now: Instant, index: ConferenceIndex) {
         while let Ok(conference) = self.conference_mut(index) {
-            let Some((endpoint, text)) = conference.room.poll_message() else {
-                let timeout = conference.room.poll_timeout();
-                self.timers.set(TimerKey::Room(index), timeout);
-                return;
-            };
-            self.deliver(
-                now,
-                EndpointKey {
-                    conference: index,
-                    endpoint,
-                },
-                text,
-            );
+            match conference.room.poll_output() {
+                Some(RoomOutput::Message { endpoint, text }) => {
+                    self.deliver(
+                        now,
+                        EndpointKey {
+                            conference: index,
+                            endpoint,
+                        },
+                        text,
+                    );
+                }
+                Some(RoomOutput::TimedOut { endpoint }) => {
+                    let key = EndpointKey {
+                        conference: index,
+                        endpoint,
+                    };
+                    self.events.push_back(EngineEvent::TimedOut { key });
+                }
+                None => {
+                    let timeout = conference.room.poll_timeout();
+                    self.timers.set(TimerKey::Room(index), timeout);
+                    return;
+                }
+            }
         }
     }
 

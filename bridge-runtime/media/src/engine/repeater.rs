@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::Room;
+use super::room::{Refused, Room, RoomOutput};
 use crate::conference::Egress;
 use crate::identifiers::EndpointIndex;
 use crate::rtp::Header;
@@ -26,11 +26,6 @@ impl Repeater {
     #[must_use]
     pub fn connected(&self) -> usize {
         self.connected.len()
-    }
-
-    /// Forgets an endpoint.
-    pub fn remove(&mut self, endpoint: EndpointIndex) {
-        self.connected.retain(|connected| *connected != endpoint);
     }
 }
 
@@ -65,26 +60,29 @@ impl Room for Repeater {
         _now: Instant,
         sender: EndpointIndex,
         text: &str,
-        _egress: &mut impl Egress,
-    ) {
-        if self.messages.len() < MAX_MESSAGES {
-            self.messages.push_back((sender, text.to_owned()));
+    ) -> Result<(), Refused> {
+        if self.messages.len() >= MAX_MESSAGES {
+            return Err(Refused);
         }
+        self.messages.push_back((sender, text.to_owned()));
+        Ok(())
     }
 
-    fn connected(&mut self, _now: Instant, endpoint: EndpointIndex, _egress: &mut impl Egress) {
+    fn connected(&mut self, _now: Instant, endpoint: EndpointIndex) {
         if !self.connected.contains(&endpoint) {
             self.connected.push(endpoint);
         }
     }
 
-    fn channel_opened(
-        &mut self,
-        _now: Instant,
-        _endpoint: EndpointIndex,
-        _egress: &mut impl Egress,
-    ) {
+    fn disconnected(&mut self, _now: Instant, endpoint: EndpointIndex) {
+        self.connected.retain(|connected| *connected != endpoint);
     }
+
+    fn consented(&mut self, _now: Instant, _endpoint: EndpointIndex) {}
+
+    fn channel_opened(&mut self, _now: Instant, _endpoint: EndpointIndex) {}
+
+    fn channel_closed(&mut self, _endpoint: EndpointIndex) {}
 
     fn poll_timeout(&mut self) -> Option<Instant> {
         None
@@ -92,7 +90,8 @@ impl Room for Repeater {
 
     fn handle_timeout(&mut self, _now: Instant, _egress: &mut impl Egress) {}
 
-    fn poll_message(&mut self) -> Option<(EndpointIndex, String)> {
-        self.messages.pop_front()
+    fn poll_output(&mut self) -> Option<RoomOutput> {
+        let (endpoint, text) = self.messages.pop_front()?;
+        Some(RoomOutput::Message { endpoint, text })
     }
 }

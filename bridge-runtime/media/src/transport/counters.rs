@@ -67,6 +67,8 @@ drops! {
     NoRoute => "no_route",
     /// The receiver of a message does not read: dropped.
     SlowChannel => "slow_channel",
+    /// A message on a bridge channel that is none.
+    RefusedMessage => "refused_message",
     /// The random generator or a key failed.
     Internal => "internal",
 }
