@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jitctl_wire::muc::{self, Occupancy, STATUS_CREATED, STATUS_SELF};
 use jitctl_wire::{Condition, Element, Iq, Jid, Presence, PresenceKind, StanzaError, ping};
-use jitctl_xmpp::{Client, ClientConfig, ClientEvent, IqError};
+use jitctl_xmpp::{Client, ClientConfig, ClientEvent, Failure, IqError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -117,6 +117,12 @@ impl Brewery {
                     retry_seconds = format_args!("{:.1}", retry_in.as_secs_f64()),
                     "not connected to XMPP"
                 );
+                if failure == Failure::Replaced {
+                    tracing::error!(
+                        brewery = %self.room,
+                        "nickname clash: another process logged in with the same XMPP resource; is this bridge running twice?"
+                    );
+                }
                 self.joined &= resumable;
                 let joined = self.joined;
                 self.state.update_connection(self.index, |connection| {

@@ -13,8 +13,12 @@ use crate::config::BridgeConfig;
 /// The resource to ask for.
 pub(crate) fn resource(config: &BridgeConfig) -> String {
     let mut hash = Sha1::new();
-    // Differs between hosts even when everything on disk was copied.
+    // Differs between hosts even when everything on disk was copied; a hardened unit may not see
+    // the first, so the network cards count as well.
     hash.update(fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default());
+    for address in card_addresses() {
+        hash.update(address);
+    }
     // Differs between containers of one host.
     let namespace = fs::metadata("/proc/self/ns/net").map(|metadata| metadata.ino());
     hash.update(namespace.unwrap_or_default().to_be_bytes());
@@ -27,6 +31,20 @@ pub(crate) fn resource(config: &BridgeConfig) -> String {
         .take(4)
         .fold(0, |value, byte| value << 8 | u32::from(*byte));
     format!("{}-{suffix:08x}", config.identity.nickname)
+}
+
+/// Hardware addresses of the cards that have a device; bridges and tunnels come and go.
+fn card_addresses() -> Vec<Vec<u8>> {
+    let Ok(interfaces) = fs::read_dir("/sys/class/net") else {
+        return Vec::new();
+    };
+    let mut addresses: Vec<Vec<u8>> = interfaces
+        .flatten()
+        .filter(|interface| interface.path().join("device").exists())
+        .filter_map(|interface| fs::read(interface.path().join("address")).ok())
+        .collect();
+    addresses.sort();
+    addresses
 }
 
 #[cfg(test)]
