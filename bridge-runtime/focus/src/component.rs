@@ -5,14 +5,14 @@ use std::sync::Arc;
 use jitctl_xmpp::{Client, ClientConfig, ClientEvent};
 use tokio::sync::watch;
 
-use crate::requests::{RequestHandler, answer};
+use crate::requests::{Conferences, answer};
 use crate::run::stopped;
 use crate::state::FocusState;
 
 /// Runs until `stopping` holds.
 pub(crate) async fn run(
     state: Arc<FocusState>,
-    handler: Arc<dyn RequestHandler>,
+    conferences: Arc<dyn Conferences>,
     config: ClientConfig,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -46,7 +46,7 @@ pub(crate) async fn run(
                     component.trouble = Some(failure.to_string());
                 });
             }
-            Some(ClientEvent::Request(iq)) => answer(handler.as_ref(), &client, iq),
+            Some(ClientEvent::Request(iq)) => answer(conferences.as_ref(), &client, iq),
             Some(ClientEvent::Stanza(_)) => {}
         }
     }

@@ -16,5 +16,5 @@ pub mod selection;
 pub mod state;
 
 pub use config::FocusConfig;
-pub use requests::{NoConferences, RequestHandler};
+pub use requests::{Conferences, NoConferences};
 pub use run::{Logins, RunError, run};

@@ -1,29 +1,45 @@
 //! Requests that come to the focus, as a component and as an account.
 //!
-//! [`RequestHandler`] is where conference logic plugs in; what it does not take is answered here.
+//! [`Conferences`] is where conference logic plugs in; what it does not take is answered here.
 
 use jitctl_daemon::VERSION;
 use jitctl_wire::disco::DiscoInfo;
 use jitctl_wire::version::{SoftwareVersion, is_version_query};
-use jitctl_wire::{Condition, Iq, IqKind, StanzaError, namespace, ping};
+use jitctl_wire::{Condition, Element, Iq, IqKind, Jid, StanzaError, namespace, ping};
 use jitctl_xmpp::Client;
+
+use crate::brewery::BridgeEvent;
 
 /// Node of our capabilities (XEP-0115).
 pub(crate) const CAPABILITIES_NODE: &str = "https://github.com/jitctl/jitctl";
 
-/// Takes requests that are not of the common kind.
-pub trait RequestHandler: Send + Sync + 'static {
-    /// Takes a request, or gives it back to be refused. Must not block: answers go through the
-    /// client whenever they are ready.
-    fn handle(&self, client: &Client, iq: Iq) -> Option<Iq>;
+/// Where conference logic plugs in. All calls come from the tasks that own the connections, in
+/// the order of arrival, and must not block: answers go through the client whenever they are
+/// ready.
+pub trait Conferences: Send + Sync + 'static {
+    /// Takes a request, or gives it back to be refused with `service-unavailable`. `client` is
+    /// the connection it came by: the component's or the account's.
+    fn handle_request(&self, client: &Client, iq: Iq) -> Option<Iq>;
+
+    /// A presence or message for the account, outside the brewery.
+    fn handle_stanza(&self, _account: &Client, _stanza: &Element) {}
+
+    /// The account is logged in; when not `resumed`, it is in no room.
+    fn handle_online(&self, _account: &Client, _jid: &Jid, _resumed: bool) {}
+
+    /// The account is not connected; while `resumable`, rooms count as joined.
+    fn handle_offline(&self, _resumable: bool) {}
+
+    /// Something happened to a bridge; see [`BridgeEvent::moves_participants`].
+    fn handle_bridge(&self, _event: &BridgeEvent) {}
 }
 
 /// Stands in where conferences are not part of the build: refuses everything.
 #[derive(Debug, Default)]
 pub struct NoConferences;
 
-impl RequestHandler for NoConferences {
-    fn handle(&self, _client: &Client, iq: Iq) -> Option<Iq> {
+impl Conferences for NoConferences {
+    fn handle_request(&self, _client: &Client, iq: Iq) -> Option<Iq> {
         Some(iq)
     }
 }
@@ -46,11 +62,11 @@ pub(crate) fn disco_info() -> DiscoInfo {
 }
 
 /// Answers a request, or hands it over.
-pub(crate) fn answer(handler: &dyn RequestHandler, client: &Client, iq: Iq) {
+pub(crate) fn answer(conferences: &dyn Conferences, client: &Client, iq: Iq) {
     if let Some(answer) = common_answer(&iq) {
         return client.send(answer.to_element());
     }
-    if let Some(iq) = handler.handle(client, iq) {
+    if let Some(iq) = conferences.handle_request(client, iq) {
         let refusal = iq.refusal(StanzaError::new(Condition::ServiceUnavailable));
         client.send(refusal.to_element());
     }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::brewery::task::Account;
 use crate::config::FocusConfig;
-use crate::requests::RequestHandler;
+use crate::requests::Conferences;
 use crate::state::FocusState;
 use crate::{component, http};
 
@@ -68,7 +68,7 @@ impl Logins {
 pub async fn run(
     config: FocusConfig,
     logins: Logins,
-    handler: Arc<dyn RequestHandler>,
+    conferences: Arc<dyn Conferences>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let address = config.http.private;
@@ -87,14 +87,14 @@ pub async fn run(
     let mut connections = JoinSet::new();
     let (account, events) = Account::start(
         state.clone(),
-        handler.clone(),
+        conferences.clone(),
         logins.occupant,
         logins.account,
     );
     connections.spawn(account.run(events, stopping.subscribe()));
     connections.spawn(component::run(
         state.clone(),
-        handler,
+        conferences,
         logins.component,
         stopping.subscribe(),
     ));

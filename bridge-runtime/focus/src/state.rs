@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 
-use crate::brewery::{Bridge, BridgeEvent, BridgeRegistry, Health};
+use crate::brewery::{Bridge, BridgeRegistry, Health};
 use crate::config::FocusConfig;
 use crate::selection::Candidate;
 
@@ -49,7 +49,6 @@ pub struct FocusState {
     pub config: FocusConfig,
     registry: Mutex<BridgeRegistry>,
     connections: Mutex<Connections>,
-    events: broadcast::Sender<BridgeEvent>,
     wake: Notify,
 }
 
@@ -66,7 +65,6 @@ impl FocusState {
             config,
             registry: Mutex::new(registry),
             connections: Mutex::default(),
-            events: broadcast::Sender::new(1024),
             wake: Notify::new(),
         }
     }
@@ -76,11 +74,6 @@ impl FocusState {
         lock(&self.registry)
     }
 
-    /// Follows what happens to bridges.
-    pub fn subscribe(&self) -> broadcast::Receiver<BridgeEvent> {
-        self.events.subscribe()
-    }
-
     /// Lets the account's task carry out what the registry wants now.
     pub fn wake(&self) {
         self.wake.notify_one();
@@ -88,12 +81,6 @@ impl FocusState {
 
     pub(crate) async fn woken(&self) {
         self.wake.notified().await;
-    }
-
-    pub(crate) fn tell(&self, event: BridgeEvent) {
-        event.log();
-        // Nobody may be listening.
-        let _ = self.events.send(event);
     }
 
     /// How the connections are.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
 use super::registry::{Action, HealthAnswer};
-use crate::requests::{CAPABILITIES_NODE, RequestHandler, answer, disco_info};
+use crate::requests::{CAPABILITIES_NODE, Conferences, answer, disco_info};
 use crate::run::stopped;
 use crate::state::FocusState;
 
@@ -20,7 +20,7 @@ const IQ_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Account {
     state: Arc<FocusState>,
-    handler: Arc<dyn RequestHandler>,
+    conferences: Arc<dyn Conferences>,
     client: Client,
     room: Jid,
     occupant: Jid,
@@ -31,7 +31,7 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn start(
         state: Arc<FocusState>,
-        handler: Arc<dyn RequestHandler>,
+        conferences: Arc<dyn Conferences>,
         occupant: Jid,
         config: ClientConfig,
     ) -> (Self, UnboundedReceiver<ClientEvent>) {
@@ -39,7 +39,7 @@ impl Account {
         let room = occupant.to_bare();
         let account = Self {
             state,
-            handler,
+            conferences,
             client,
             room,
             occupant,
@@ -99,6 +99,7 @@ impl Account {
                 self.joined &= resumable;
                 self.retry_join = None;
                 self.state.registry().handle_offline(resumable);
+                self.conferences.handle_offline(resumable);
                 let joined = self.joined;
                 self.state.update_connections(|connections| {
                     let account = &mut connections.account;
@@ -110,19 +111,17 @@ impl Account {
             }
             ClientEvent::Request(iq) => {
                 let place = iq.from.clone();
-                answer(self.handler.as_ref(), &self.client, iq);
+                answer(self.conferences.as_ref(), &self.client, iq);
                 if let Some(place) = place {
                     self.state
                         .registry()
                         .handle_sign_of_life(Instant::now(), &place);
                 }
             }
-            ClientEvent::Stanza(stanza) if stanza.name() == "presence" => {
-                if let Ok(presence) = Presence::parse(&stanza) {
-                    self.handle_presence(&presence);
-                }
-            }
-            ClientEvent::Stanza(_) => {}
+            ClientEvent::Stanza(stanza) => match self.brewery_presence(&stanza) {
+                Some(presence) => self.handle_presence(&presence),
+                None => self.conferences.handle_stanza(&self.client, &stanza),
+            },
         }
     }
 
@@ -142,6 +141,7 @@ impl Account {
             self.join();
         }
         self.state.registry().handle_online(Instant::now());
+        self.conferences.handle_online(&self.client, jid, resumed);
     }
 
     fn join(&mut self) {
@@ -152,11 +152,14 @@ impl Account {
         self.client.send(presence.to_element());
     }
 
+    fn brewery_presence(&self, stanza: &Element) -> Option<Presence> {
+        let presence = Presence::parse(stanza).ok()?;
+        let in_brewery = presence.from.as_ref()?.bare() == self.room.as_str();
+        in_brewery.then_some(presence)
+    }
+
     fn handle_presence(&mut self, presence: &Presence) {
         let Some(from) = &presence.from else { return };
-        if from.bare() != self.room.as_str() {
-            return;
-        }
         let occupancy = Occupancy::of(presence).unwrap_or_default();
         if *from != self.occupant && !occupancy.has(STATUS_SELF) {
             return self
@@ -216,7 +219,8 @@ impl Account {
             match action {
                 None => return,
                 Some(Action::Tell(event)) => {
-                    self.state.tell(event);
+                    event.log();
+                    self.conferences.handle_bridge(&event);
                     self.state.update_connections(|_| {});
                 }
                 Some(Action::CheckHealth(occupant)) => self.check_health(occupant),
