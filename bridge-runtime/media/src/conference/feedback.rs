@@ -7,9 +7,10 @@ use super::egress::Egress;
 use super::endpoint::Endpoint;
 use super::event::Counters;
 use super::send::{KeptExtensions, Outgoing};
-use crate::cache::NotResent;
+use crate::cache::{NotResent, StoredPacket};
 use crate::codec::{Codec, VideoFacts};
 use crate::identifiers::{EndpointIndex, SourceIndex, Ssrc};
+use crate::projection::{PacketView, Rewrite};
 use crate::rtcp::{Nacks, ReportBlock, RtcpPacket, RtcpPackets, RtcpWriter, SenderInfo};
 use crate::rtp::{Header, HeaderFields};
 
@@ -437,18 +438,34 @@ impl Endpoint {
         egress: &mut E,
         counters: &mut Counters,
     ) {
-        let stream = &mut self.video[position];
-        let stored = stream
-            .projection
-            .reserved_input(sequence)
-            .and_then(|(encoding, input)| {
-                let encoding = source.encodings.get(usize::from(encoding))?;
-                encoding.store.get(now, input)
-            });
-        if stored.is_none() {
+        let reserved = self.video[position].projection.reserved_input(sequence);
+        let found = reserved.and_then(|(number, input)| {
+            let encoding = source.encodings.get(usize::from(number))?;
+            let stored = encoding.store.get(now, input)?;
+            Some((number, encoding, stored))
+        });
+        let Some((number, encoding, stored)) = found else {
             counters.nack_misses += 1;
             return;
+        };
+        let rewrite = self.project_late(now, position, number, encoding, &stored);
+        if let Some(rewrite) = rewrite {
+            // It overtook the key frame it belongs to.
+            self.video[position]
+                .sent
+                .insert(now, rewrite, number, stored.sequence);
+            self.send_stored(
+                now,
+                own_index,
+                position,
+                stored.bytes,
+                &rewrite,
+                egress,
+                counters,
+            );
+            return;
         }
+        let stream = &mut self.video[position];
         // The packet is here but was left out: an empty packet closes the gap.
         let timestamp = stream.projection.highest_timestamp();
         let outgoing = Outgoing {
@@ -472,6 +489,32 @@ impl Endpoint {
         }
     }
 
+    /// Judges a stored packet that was not forwarded when it came.
+    fn project_late(
+        &mut self,
+        now: Instant,
+        position: usize,
+        number: u8,
+        encoding: &super::source::Encoding,
+        stored: &StoredPacket<'_>,
+    ) -> Option<Rewrite> {
+        let header = Header::parse(stored.bytes).ok()?;
+        let payload = &stored.bytes[header.payload(stored.bytes).ok()?];
+        let codec = self.media.codec(header.payload_type)?;
+        let kept = KeptExtensions::read(&header, stored.bytes, &self.media.extensions);
+        let mut structure = encoding.structure.clone();
+        let facts = VideoFacts::parse(codec, payload, kept.dependency_descriptor, &mut structure);
+        self.video[position].projection.project(&PacketView {
+            header: &header,
+            sequence: stored.sequence,
+            encoding: number,
+            facts: &facts,
+            structure: structure.as_deref(),
+            arrival_milliseconds: now.saturating_duration_since(self.send.epoch()).as_millis()
+                as u64,
+        })
+    }
+
     /// Sends a stored packet again with the numbers it had.
     #[expect(
         clippy::too_many_arguments,
@@ -483,7 +526,7 @@ impl Endpoint {
         own_index: EndpointIndex,
         position: usize,
         stored: &[u8],
-        rewrite: &crate::projection::Rewrite,
+        rewrite: &Rewrite,
         egress: &mut E,
         counters: &mut Counters,
     ) -> bool {

@@ -186,11 +186,4 @@ impl NegotiatedMedia {
             .map(|payload| payload.partner)
             .filter(|partner| *partner != NO_PARTNER)
     }
-
-    pub(super) fn has_red(&self) -> bool {
-        self.payloads
-            .iter()
-            .flatten()
-            .any(|payload| payload.codec == Codec::Red)
-    }
 }

@@ -81,6 +81,11 @@ impl SendState {
         }
     }
 
+    /// Start of the conference's clock.
+    pub(super) const fn epoch(&self) -> Instant {
+        self.epoch
+    }
+
     /// Absolute send time: 24 bits of seconds in 6.18 fixed point.
     fn absolute_send_time(&self, now: Instant) -> [u8; 3] {
         let elapsed = now.saturating_duration_since(self.epoch).as_micros() as u64;

@@ -4,7 +4,7 @@
 //! out closes up. Numbers are unwrapped; callers cut them to sixteen bits.
 
 /// Places kept for missing input, newest ones win.
-const GAPS: usize = 8;
+const GAPS: usize = 16;
 /// A jump this large is a new stream, not a loss.
 const LARGEST_GAP: u64 = 1000;
 
@@ -23,7 +23,6 @@ pub struct SequenceMapper {
     highest_input: Option<u64>,
     highest_output: u64,
     gaps: [Gap; GAPS],
-    next_gap: usize,
 }
 
 impl Default for SequenceMapper {
@@ -44,7 +43,6 @@ impl SequenceMapper {
                 end: 0,
                 offset: 0,
             }; GAPS],
-            next_gap: 0,
         }
     }
 
@@ -69,7 +67,7 @@ impl SequenceMapper {
             return self.accept(input);
         };
         if input <= highest {
-            return self.gap_of(input).map(|gap| input.wrapping_add(gap.offset));
+            return self.fill(input);
         }
         self.reserve(highest + 1, input);
         self.highest_input = Some(input);
@@ -106,7 +104,7 @@ impl SequenceMapper {
         self.gaps.iter().find_map(|gap| {
             let first = gap.start.wrapping_add(gap.offset);
             let step = u64::from(output.wrapping_sub(first as u16));
-            (step < gap.end - gap.start).then(|| gap.start + step)
+            (step < gap.end.saturating_sub(gap.start)).then(|| gap.start + step)
         })
     }
 
@@ -118,20 +116,41 @@ impl SequenceMapper {
             self.offset = self.offset.wrapping_sub(end - start);
             return;
         }
-        self.gaps[self.next_gap] = Gap {
-            start,
-            end,
-            offset: self.offset,
-        };
-        self.next_gap = (self.next_gap + 1) % GAPS;
+        let offset = self.offset;
+        self.keep(Gap { start, end, offset });
         // Places at the end that are still empty count as sent.
         self.highest_output = (end - 1).wrapping_add(self.offset);
     }
 
-    fn gap_of(&self, input: u64) -> Option<&Gap> {
-        self.gaps
+    /// Keeps a gap in a free place, or in that of the oldest.
+    fn keep(&mut self, gap: Gap) {
+        if gap.start >= gap.end {
+            return;
+        }
+        let place = self.gaps.iter().position(|gap| gap.start >= gap.end);
+        let oldest = || {
+            let gaps = self.gaps.iter().enumerate();
+            gaps.min_by_key(|(_, gap)| gap.start)
+                .map(|(place, _)| place)
+        };
+        if let Some(place) = place.or_else(oldest) {
+            self.gaps[place] = gap;
+        }
+    }
+
+    /// A missing input came: its place is taken, what remains missing around it is kept.
+    fn fill(&mut self, input: u64) -> Option<u64> {
+        let place = self
+            .gaps
             .iter()
-            .find(|gap| (gap.start..gap.end).contains(&input))
+            .position(|gap| (gap.start..gap.end).contains(&input))?;
+        let gap = self.gaps[place];
+        self.gaps[place] = Gap { end: input, ..gap };
+        self.keep(Gap {
+            start: input + 1,
+            ..gap
+        });
+        Some(input.wrapping_add(gap.offset))
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use jitctl_media::channel::ChannelMessage;
 use jitctl_media::identifiers::Ssrc;
-use jitctl_media::rtcp::{ArrivalRecorder, RtcpPacket, RtcpPackets, RtcpWriter, SenderInfo};
+use jitctl_media::rtcp::{
+    ArrivalRecorder, ReportBlock, RtcpPacket, RtcpPackets, RtcpWriter, SenderInfo,
+};
 use jitctl_media::rtp::{Header, HeaderFields, write_header};
 use jitctl_media::source::{MediaKind, SourceDescription};
 
@@ -60,7 +62,8 @@ pub struct Client {
     pub key_frames_sent: u64,
     pub key_frame_requests: u64,
     pub nacks_received: u64,
-    pub sender_reports: Vec<(u32, SenderInfo)>,
+    /// Time, SSRC and content.
+    pub sender_reports: Vec<(u64, u32, SenderInfo)>,
     pub receiver_reports: u64,
     pub transport_feedback: u64,
     pub padding_received: u64,
@@ -334,6 +337,24 @@ impl Client {
         }
         if milliseconds >= self.last_report + 1000 && self.sends_video {
             self.last_report = milliseconds;
+            let mut reported: BTreeMap<u32, (u64, u32)> = BTreeMap::new();
+            for (time, ssrc, info) in &self.sender_reports {
+                reported.insert(*ssrc, (*time, info.compact_ntp()));
+            }
+            let blocks: Vec<ReportBlock> = reported
+                .into_iter()
+                .map(|(ssrc, (time, last_sender_report))| ReportBlock {
+                    source: Ssrc(ssrc),
+                    last_sender_report,
+                    delay_since_last: ((milliseconds - time) * 65_536 / 1000) as u32,
+                    ..ReportBlock::default()
+                })
+                .collect();
+            push(&mut self.outbox, &mut |writer| {
+                writer
+                    .receiver_report(Ssrc(self.audio_ssrc), &blocks)
+                    .unwrap();
+            });
             for encoder in &self.encoders {
                 if !encoder.is_active {
                     continue;
@@ -373,7 +394,7 @@ impl Client {
     pub fn consume(&mut self, now: Instant, datagram: &Datagram) {
         self.received_bytes += datagram.bytes.len() as u64;
         if datagram.is_rtcp {
-            self.consume_rtcp(&datagram.bytes);
+            self.consume_rtcp(self.elapsed(now), &datagram.bytes);
             return;
         }
         let milliseconds = self.elapsed(now);
@@ -420,7 +441,7 @@ impl Client {
         }
     }
 
-    fn consume_rtcp(&mut self, bytes: &[u8]) {
+    fn consume_rtcp(&mut self, milliseconds: u64, bytes: &[u8]) {
         let mut packets = RtcpPackets::new(bytes);
         for packet in &mut packets {
             match packet {
@@ -438,7 +459,7 @@ impl Client {
                     }
                 }
                 RtcpPacket::SenderReport { sender, info, .. } => {
-                    self.sender_reports.push((sender.0, info));
+                    self.sender_reports.push((milliseconds, sender.0, info));
                 }
                 RtcpPacket::ReceiverReport { .. } => self.receiver_reports += 1,
                 RtcpPacket::TransportFeedback(_) => self.transport_feedback += 1,

@@ -87,6 +87,10 @@ impl Decoder {
             if milliseconds >= *since + u64::from(*attempts) * 50 && *attempts < 10 {
                 *attempts += 1;
                 wanted.push(*sequence as u16);
+            } else if milliseconds > *since + 600 && *attempts == 10 {
+                // Given up, as libwebrtc does: only a key frame helps.
+                *attempts += 1;
+                self.wants_key_frame = true;
             }
         }
         wanted
