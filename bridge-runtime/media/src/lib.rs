@@ -12,6 +12,7 @@
 
 // Routing: everything above the decrypted packet.
 pub mod allocation;
+pub mod bandwidth;
 pub mod cache;
 pub mod channel;
 pub mod codec;

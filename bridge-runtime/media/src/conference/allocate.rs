@@ -21,6 +21,10 @@ impl Conference {
         endpoint.allocated_bandwidth = bandwidth.unwrap_or(u64::MAX);
         let mut allocation = std::mem::take(&mut endpoint.allocation);
         allocate(&candidates, bandwidth, &mut allocation);
+        endpoint
+            .send
+            .bandwidth
+            .set_wanted(allocation.ideal_bitrate * 6 / 5);
         self.apply_allocation(now, receiver, &allocation);
         if let Some(endpoint) = self.endpoint_mut(receiver) {
             endpoint.allocation = allocation;
@@ -31,7 +35,12 @@ impl Conference {
     /// Downlink estimate to allocate, `None` while it is not to be trusted.
     fn bandwidth_of(&self, receiver: EndpointIndex) -> Option<u64> {
         let endpoint = self.endpoint(receiver)?;
-        endpoint.settings.assumed_bandwidth
+        if endpoint.settings.assumed_bandwidth.is_some() {
+            return endpoint.settings.assumed_bandwidth;
+        }
+        let estimator = &endpoint.send.bandwidth;
+        let is_trusted = self.config.trust_estimate && endpoint.media.rtx && estimator.is_founded();
+        is_trusted.then(|| estimator.estimate())
     }
 
     /// Video sources in the receiver's order of priority, with effective constraints.

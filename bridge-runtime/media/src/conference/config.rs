@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bandwidth::BandwidthConfig;
 use crate::cache::StoreLimits;
 use crate::identifiers::EndpointId;
 
@@ -34,6 +35,8 @@ pub struct ConferenceConfig {
     pub version: Option<String>,
     /// Whether the estimate may limit what is sent.
     pub trust_estimate: bool,
+    /// Bounds of the estimates.
+    pub bandwidth: BandwidthConfig,
 }
 
 impl Default for ConferenceConfig {
@@ -52,6 +55,7 @@ impl Default for ConferenceConfig {
             never_active_expiry: Duration::from_secs(120),
             version: None,
             trust_estimate: true,
+            bandwidth: BandwidthConfig::default(),
         }
     }
 }

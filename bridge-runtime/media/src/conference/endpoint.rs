@@ -53,6 +53,10 @@ pub(super) struct Endpoint {
     pub(super) audio: Vec<AudioStream>,
     pub(super) audio_slots: Vec<AudioSlot>,
     pub(super) next_connection_stats: Instant,
+    /// Padding not yet sent, bytes.
+    pub(super) padding_debt: u64,
+    /// Copies sent as probes; picks the next one.
+    pub(super) copies: u16,
 }
 
 impl Endpoint {
@@ -60,6 +64,15 @@ impl Endpoint {
         self.video
             .iter()
             .position(|stream| stream.source == Some(source))
+    }
+
+    /// Whether the estimate is no longer what was allocated.
+    pub(super) fn estimate_moved(&self) -> bool {
+        if self.settings.assumed_bandwidth.is_some() || !self.send.bandwidth.is_founded() {
+            return false;
+        }
+        let estimate = self.send.bandwidth.estimate();
+        estimate.abs_diff(self.allocated_bandwidth) * 100 > self.allocated_bandwidth * 15
     }
 
     pub(super) fn last_n(&self) -> Option<i32> {

@@ -59,10 +59,17 @@ impl Conference {
                         self.handle_key_frame_request(now, sender, media, egress);
                     }
                 }
-                RtcpPacket::TransportFeedback(_)
-                | RtcpPacket::ReceiverEstimate(_)
-                | RtcpPacket::Goodbye { .. }
-                | RtcpPacket::Other { .. } => {}
+                RtcpPacket::TransportFeedback(feedback) => {
+                    if let Some(endpoint) = self.endpoint_mut(sender) {
+                        endpoint.send.bandwidth.transport_feedback(now, &feedback);
+                    }
+                }
+                RtcpPacket::ReceiverEstimate(estimate) => {
+                    if let Some(endpoint) = self.endpoint_mut(sender) {
+                        endpoint.send.bandwidth.receiver_estimate(estimate.bitrate);
+                    }
+                }
+                RtcpPacket::Goodbye { .. } | RtcpPacket::Other { .. } => {}
             }
         }
         if packets.is_malformed() {
@@ -411,6 +418,7 @@ impl Endpoint {
                     position,
                     found.bytes,
                     &sent.rewrite,
+                    None,
                     egress,
                     counters,
                 );
@@ -482,6 +490,7 @@ impl Endpoint {
             counters: None,
             original_sequence: None,
             padding: 1,
+            probe: None,
         };
         if let Some(sent) = self.send.send(now, own_index, &outgoing, egress) {
             counters.packets_sent += 1;
@@ -527,14 +536,15 @@ impl Endpoint {
         position: usize,
         stored: &[u8],
         rewrite: &Rewrite,
+        probe: Option<u32>,
         egress: &mut E,
         counters: &mut Counters,
-    ) -> bool {
+    ) -> usize {
         let Ok(header) = Header::parse(stored) else {
-            return false;
+            return 0;
         };
         let Ok(range) = header.payload(stored) else {
-            return false;
+            return 0;
         };
         let payload = &stored[range];
         let codec = self
@@ -576,13 +586,14 @@ impl Endpoint {
             counters: Some((&facts.descriptor, *rewrite)),
             original_sequence,
             padding: 0,
+            probe,
         };
         let Some(sent) = self.send.send(now, own_index, &outgoing, egress) else {
-            return false;
+            return 0;
         };
         counters.packets_sent += 1;
         counters.retransmissions_sent += 1;
         counters.bytes_sent += sent.length as u64;
-        true
+        sent.length
     }
 }

@@ -13,6 +13,7 @@ mod event;
 mod feedback;
 mod media;
 mod messages;
+mod probing;
 mod receive;
 mod send;
 mod slots;
@@ -75,6 +76,8 @@ pub struct Conference {
     counters: Counters,
     next_tick: Instant,
     next_report: Instant,
+    next_probe: Option<Instant>,
+    last_padding: Instant,
     constraints_changed: bool,
     /// Sequence numbers to ask for; kept to reuse its memory.
     wanted: Vec<u16>,
@@ -103,6 +106,8 @@ impl Conference {
             counters: Counters::default(),
             next_tick: now,
             next_report: now + timers::REPORT_INTERVAL,
+            next_probe: None,
+            last_padding: now,
             constraints_changed: false,
             wanted: Vec::with_capacity(256),
         }
@@ -176,11 +181,13 @@ impl Conference {
             allocated_bandwidth: 0,
             forwarded: Vec::new(),
             forwarded_changed: false,
-            send: SendState::new(self.epoch),
+            send: SendState::new(now, self.epoch, self.config.bandwidth),
             video: Vec::new(),
             audio: Vec::new(),
             audio_slots: Vec::new(),
             next_connection_stats: now + timers::CONNECTION_STATS_INTERVAL,
+            padding_debt: 0,
+            copies: 0,
         });
         match self.endpoints.get_mut(position) {
             Some(slot) => *slot = Some(endpoint),

@@ -334,6 +334,7 @@ impl Conference {
                 counters: None,
                 original_sequence: None,
                 padding: 0,
+                probe: None,
             };
             receiver.send_audio(
                 now,
@@ -425,6 +426,7 @@ impl Endpoint {
             counters: Some((&view.facts.descriptor, rewrite)),
             original_sequence: None,
             padding: 0,
+            probe: None,
         };
         if let Some(sent) = self.send.send(now, own_index, &outgoing, egress) {
             stream.counters.add(payload.len());

@@ -5,10 +5,14 @@ use std::time::Instant;
 use super::egress::Egress;
 use super::endpoint::Mid;
 use super::media::ExtensionIds;
+use crate::bandwidth::{BandwidthConfig, BandwidthEstimator};
 use crate::codec::{Descriptor, av1};
 use crate::identifiers::EndpointIndex;
 use crate::projection::Rewrite;
 use crate::rtp::{Header, HeaderFields, rewrite, write_header};
+
+/// Bytes of IPv4, UDP and the SRTP tag around every packet.
+const OVERHEAD: usize = 20 + 8 + 16;
 
 /// Extensions of an incoming packet that travel on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +53,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) original_sequence: Option<u16>,
     /// Padding bytes, the count included.
     pub(super) padding: u8,
+    /// Probe cluster the packet belongs to.
+    pub(super) probe: Option<u32>,
 }
 
 /// What is common to all packets of one receiver.
@@ -60,17 +66,19 @@ pub(super) struct SendState {
     next_transport_sequence: u16,
     pub(super) packets: u64,
     pub(super) bytes: u64,
+    pub(super) bandwidth: BandwidthEstimator,
+    /// Sequence number of padding on the feedback stream.
+    pub(super) padding_sequence: u16,
 }
 
 /// A packet that went out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
-    pub(super) transport_sequence: Option<u16>,
     pub(super) length: usize,
 }
 
 impl SendState {
-    pub(super) fn new(epoch: Instant) -> Self {
+    pub(super) fn new(now: Instant, epoch: Instant, bandwidth: BandwidthConfig) -> Self {
         Self {
             epoch,
             extensions: ExtensionIds::default(),
@@ -78,6 +86,8 @@ impl SendState {
             next_transport_sequence: 1,
             packets: 0,
             bytes: 0,
+            bandwidth: BandwidthEstimator::new(now, bandwidth),
+            padding_sequence: 1,
         }
     }
 
@@ -176,11 +186,10 @@ impl SendState {
         let sequence = self.next_transport_sequence;
         if has_sequence {
             self.next_transport_sequence = sequence.wrapping_add(1);
+            self.bandwidth
+                .packet_sent(now, sequence, length + OVERHEAD, packet.probe);
         }
-        Some(Sent {
-            transport_sequence: has_sequence.then_some(sequence),
-            length,
-        })
+        Some(Sent { length })
     }
 }
 

@@ -21,6 +21,8 @@ pub struct EndpointStatistics {
     pub round_trip_milliseconds: u64,
     /// Sum of the rates of what is forwarded to it, bit/s.
     pub target_bitrate: u64,
+    /// Estimate of its downlink in bit/s, once there is one.
+    pub estimated_bandwidth: Option<u64>,
     /// Number of video sources forwarded to it.
     pub forwarded_sources: usize,
 }
@@ -35,6 +37,11 @@ impl Conference {
             bytes_sent: endpoint.send.bytes,
             round_trip_milliseconds: endpoint.round_trip.as_millis() as u64,
             target_bitrate: endpoint.allocation.target_bitrate,
+            estimated_bandwidth: endpoint
+                .send
+                .bandwidth
+                .is_founded()
+                .then(|| endpoint.send.bandwidth.estimate()),
             forwarded_sources: endpoint.forwarded.len(),
         })
     }
@@ -98,6 +105,8 @@ impl Conference {
                     "is_active": endpoint.is_active,
                     "round_trip_milliseconds": endpoint.round_trip.as_millis() as u64,
                     "settings": endpoint.settings,
+                    "estimated_bandwidth": endpoint.send.bandwidth.estimate(),
+                    "is_estimate_founded": endpoint.send.bandwidth.is_founded(),
                     "target_bitrate": endpoint.allocation.target_bitrate,
                     "ideal_bitrate": endpoint.allocation.ideal_bitrate,
                     "is_oversending": endpoint.allocation.is_oversending,

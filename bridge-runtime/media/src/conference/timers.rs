@@ -24,11 +24,15 @@ const MOST_BLOCKS: usize = 31;
 impl Conference {
     /// When [`Conference::handle_timeout`] wants to be called; `None` for an empty conference.
     pub fn next_timeout(&self) -> Option<Instant> {
-        (!self.endpoint_ids.is_empty()).then_some(self.next_tick)
+        let tick = (!self.endpoint_ids.is_empty()).then_some(self.next_tick)?;
+        Some(self.next_probe.map_or(tick, |probe| probe.min(tick)))
     }
 
     /// Does what is due.
     pub fn handle_timeout<E: Egress>(&mut self, now: Instant, egress: &mut E) {
+        if now >= self.next_tick || self.next_probe.is_some_and(|due| now >= due) {
+            self.send_probes(now, egress);
+        }
         if now < self.next_tick {
             return;
         }
@@ -44,6 +48,7 @@ impl Conference {
             self.send_receiver_reports(now, egress);
             self.check_connectivity(now);
             self.check_layers(now);
+            self.tell_connection_stats(now);
         }
         self.run_allocations(now);
         if self.constraints_changed {
@@ -58,6 +63,7 @@ impl Conference {
             let is_due = self.endpoint(index).is_some_and(|endpoint| {
                 endpoint.is_ready
                     && (endpoint.needs_allocation
+                        || endpoint.estimate_moved()
                         || endpoint.last_allocation.is_none_or(|last| {
                             now.saturating_duration_since(last) >= ALLOCATION_INTERVAL
                         }))
@@ -65,6 +71,25 @@ impl Conference {
             if is_due {
                 self.run_allocation(now, index);
             }
+        }
+    }
+
+    fn tell_connection_stats(&mut self, now: Instant) {
+        for position in 0..self.endpoints.len() {
+            let Some(endpoint) = self.endpoints[position].as_deref_mut() else {
+                continue;
+            };
+            if now < endpoint.next_connection_stats || !endpoint.send.bandwidth.is_founded() {
+                continue;
+            }
+            endpoint.next_connection_stats = now + CONNECTION_STATS_INTERVAL;
+            let estimated_downlink_bandwidth = endpoint.send.bandwidth.estimate();
+            self.tell(
+                EndpointIndex(position as u32),
+                ChannelMessage::ConnectionStats {
+                    estimated_downlink_bandwidth,
+                },
+            );
         }
     }
 

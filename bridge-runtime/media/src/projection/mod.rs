@@ -160,6 +160,11 @@ impl Projection {
         Some((self.current?, self.sequence.input_of(output)?))
     }
 
+    /// Highest sequence number sent.
+    pub const fn highest_sequence(&self) -> u16 {
+        self.sequence.highest_output()
+    }
+
     /// Highest timestamp sent.
     pub const fn highest_timestamp(&self) -> u32 {
         self.highest_timestamp

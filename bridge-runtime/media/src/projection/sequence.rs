@@ -99,6 +99,11 @@ impl SequenceMapper {
         self.highest_output
     }
 
+    /// Last output number in use.
+    pub const fn highest_output(&self) -> u16 {
+        self.highest_output as u16
+    }
+
     /// The input for which an output number is reserved.
     pub fn input_of(&self, output: u16) -> Option<u64> {
         self.gaps.iter().find_map(|gap| {

@@ -418,6 +418,10 @@ impl Client {
             VP8 => {
                 if payload.is_empty() {
                     self.padding_received += 1;
+                    if !self.decoders.contains_key(&header.ssrc) {
+                        // Probes on the bridge's own stream.
+                        return;
+                    }
                 }
                 let decoder = self.decoders.entry(header.ssrc).or_default();
                 decoder.insert(milliseconds, &header, header.sequence_number, payload);
