@@ -53,8 +53,8 @@ pub(super) struct Endpoint {
     pub(super) audio: Vec<AudioStream>,
     pub(super) audio_slots: Vec<AudioSlot>,
     pub(super) next_connection_stats: Instant,
-    /// Padding not yet sent, bytes.
-    pub(super) padding_debt: u64,
+    /// Padding not yet sent, bytes; negative when too much was.
+    pub(super) padding_debt: i64,
     /// Copies sent as probes; picks the next one.
     pub(super) copies: u16,
 }
@@ -72,7 +72,8 @@ impl Endpoint {
             return false;
         }
         let estimate = self.send.bandwidth.estimate();
-        estimate.abs_diff(self.allocated_bandwidth) * 100 > self.allocated_bandwidth * 15
+        let largest = self.allocated_bandwidth / 100 * 15;
+        estimate.abs_diff(self.allocated_bandwidth) > largest
     }
 
     pub(super) fn last_n(&self) -> Option<i32> {

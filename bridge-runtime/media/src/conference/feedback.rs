@@ -468,6 +468,7 @@ impl Endpoint {
                 position,
                 stored.bytes,
                 &rewrite,
+                None,
                 egress,
                 counters,
             );

@@ -12,7 +12,7 @@ use crate::projection::Rewrite;
 use crate::rtp::{Header, HeaderFields, rewrite, write_header};
 
 /// Bytes of IPv4, UDP and the SRTP tag around every packet.
-const OVERHEAD: usize = 20 + 8 + 16;
+pub(super) const OVERHEAD: usize = 20 + 8 + 16;
 
 /// Extensions of an incoming packet that travel on.
 #[derive(Clone, Copy, Debug, Default)]

@@ -424,7 +424,13 @@ impl Client {
                     }
                 }
                 let decoder = self.decoders.entry(header.ssrc).or_default();
-                decoder.insert(milliseconds, &header, header.sequence_number, payload);
+                decoder.insert(
+                    milliseconds,
+                    &header,
+                    header.sequence_number,
+                    payload,
+                    false,
+                );
             }
             RTX => {
                 if payload.len() < 3 {
@@ -439,7 +445,7 @@ impl Client {
                     .unwrap_or(header.ssrc - 1);
                 let sequence = u16::from_be_bytes([payload[0], payload[1]]);
                 let decoder = self.decoders.entry(media).or_default();
-                decoder.insert(milliseconds, &header, sequence, &payload[2..]);
+                decoder.insert(milliseconds, &header, sequence, &payload[2..], true);
             }
             other => panic!("payload type {other} was not negotiated"),
         }

@@ -50,11 +50,19 @@ impl Decoder {
         highest.wrapping_add_signed(i64::from(step))
     }
 
-    pub fn insert(&mut self, milliseconds: u64, header: &Header, sequence: u16, payload: &[u8]) {
+    /// Takes a packet; `is_copy` for one that came as a retransmission.
+    pub fn insert(
+        &mut self,
+        milliseconds: u64,
+        header: &Header,
+        sequence: u16,
+        payload: &[u8],
+        is_copy: bool,
+    ) {
         let extended = self.unwrap(sequence);
         let known = self.next.is_some_and(|next| extended < next);
         if self.packets.contains_key(&extended) || (known && !payload.is_empty()) {
-            self.duplicates += 1;
+            self.duplicates += u64::from(!is_copy);
             return;
         }
         self.missing_since.remove(&extended);

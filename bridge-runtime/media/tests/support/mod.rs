@@ -15,6 +15,7 @@
 
 pub mod client;
 pub mod decoder;
+pub mod estimation;
 pub mod link;
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,85 @@
+//! Bound from losses: grows while there are almost none, falls when there are many.
+#![expect(clippy::cast_precision_loss, reason = "bit rates fit the mantissa")]
+
+use std::time::Duration;
+
+use super::BandwidthConfig;
+
+const LOW: f64 = 0.02;
+const HIGH: f64 = 0.10;
+/// Fewest packets that make a loss rate.
+const FEWEST: u32 = 20;
+
+#[derive(Debug)]
+pub(super) struct LossControl {
+    config: BandwidthConfig,
+    bound: u64,
+    expected: u32,
+    lost: u32,
+    last_decrease: Option<i64>,
+    last_increase: Option<i64>,
+}
+
+impl LossControl {
+    pub(super) const fn new(config: BandwidthConfig) -> Self {
+        Self {
+            bound: config.start,
+            config,
+            expected: 0,
+            lost: 0,
+            last_decrease: None,
+            last_increase: None,
+        }
+    }
+
+    pub(super) const fn report(&mut self, expected: u32, lost: u32) {
+        self.expected += expected;
+        self.lost += lost;
+    }
+
+    /// A probe got through at this rate.
+    pub(super) fn raise(&mut self, bitrate: u64) {
+        self.bound = self.bound.max(bitrate).min(self.config.maximum);
+    }
+
+    /// The bound, given what delay admits.
+    pub(super) fn update(&mut self, time: i64, round_trip: Duration, delay_bound: u64) -> u64 {
+        if self.expected < FEWEST {
+            return self.bound;
+        }
+        let fraction = f64::from(self.lost) / f64::from(self.expected);
+        if fraction <= LOW {
+            let elapsed = self
+                .last_increase
+                .map_or(0, |last| (time - last).clamp(0, 1_000_000));
+            let growth = 1.0 + 0.08 * elapsed as f64 / 1e6;
+            self.bound = (self.bound as f64 * growth) as u64 + 1000;
+            self.last_increase = Some(time);
+            self.forget();
+        } else if fraction > HIGH {
+            self.last_increase = Some(time);
+            let interval = 300_000 + round_trip.as_micros() as i64;
+            if self
+                .last_decrease
+                .is_none_or(|last| time - last >= interval)
+            {
+                let current = self.bound.min(delay_bound);
+                self.bound = (current as f64 * (1.0 - 0.5 * fraction)) as u64;
+                self.last_decrease = Some(time);
+                self.forget();
+            }
+        } else {
+            self.last_increase = Some(time);
+            self.forget();
+        }
+        // Growth beyond what delay admits would only have to be undone.
+        let ceiling = (delay_bound * 3 / 2).max(self.config.start);
+        self.bound = self.bound.min(ceiling).max(self.config.minimum);
+        self.bound
+    }
+
+    const fn forget(&mut self) {
+        self.expected = 0;
+        self.lost = 0;
+    }
+}

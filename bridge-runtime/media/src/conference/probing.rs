@@ -1,0 +1,221 @@
+//! Probing: copies of what was sent, or padding, where more might get through.
+
+use std::time::{Duration, Instant};
+
+use super::Conference;
+use super::egress::Egress;
+use super::endpoint::Endpoint;
+use super::event::Counters;
+use super::send::{KeptExtensions, OVERHEAD, Outgoing};
+use super::source::Source;
+use crate::identifiers::{EndpointIndex, Ssrc};
+use crate::rtp::HeaderFields;
+
+/// Interval of padding towards a better layer.
+const PADDING_INTERVAL: Duration = Duration::from_millis(15);
+/// Largest padding of one packet (the count is one byte).
+const LARGEST_PADDING: usize = 255;
+
+impl Conference {
+    /// Sends what probe clusters and held-back layers call for.
+    pub(super) fn send_probes<E: Egress>(&mut self, now: Instant, egress: &mut E) {
+        self.next_probe = None;
+        let elapsed = now.saturating_duration_since(self.last_padding);
+        let pads = elapsed >= PADDING_INTERVAL;
+        if pads {
+            self.last_padding = now;
+        }
+        let elapsed = elapsed.min(PADDING_INTERVAL * 2);
+        let feedback = self.feedback_video;
+        for position in 0..self.endpoints.len() {
+            let Some(endpoint) = self.endpoints[position].as_deref_mut() else {
+                continue;
+            };
+            if !endpoint.is_ready || !endpoint.media.receives_video {
+                continue;
+            }
+            let index = EndpointIndex(position as u32);
+            let due = endpoint.send.bandwidth.poll_probe(now);
+            if let Some(due) = due {
+                let sent = endpoint.send_padding(
+                    now,
+                    index,
+                    due.bytes,
+                    Some(due.cluster),
+                    feedback,
+                    &self.sources,
+                    egress,
+                    &mut self.counters,
+                );
+                let excess = sent.saturating_sub(due.bytes);
+                endpoint.send.bandwidth.probe_exceeded(excess);
+            } else if pads {
+                let bytes = endpoint.padding_bytes(elapsed);
+                if bytes > 0 {
+                    let sent = endpoint.send_padding(
+                        now,
+                        index,
+                        bytes,
+                        None,
+                        feedback,
+                        &self.sources,
+                        egress,
+                        &mut self.counters,
+                    );
+                    // Whole packets are copied: what is too much now is left out later.
+                    endpoint.padding_debt -= sent as i64;
+                }
+            }
+            if let Some(next) = endpoint.send.bandwidth.next_probe() {
+                self.next_probe = Some(self.next_probe.map_or(next, |other| other.min(next)));
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    /// Bytes that show whether a better layer would get through: what the estimate admits
+    /// beyond what is sent, no more than the better layers need.
+    fn padding_bytes(&mut self, elapsed: Duration) -> usize {
+        let estimator = &self.send.bandwidth;
+        if !estimator.is_founded() {
+            return 0;
+        }
+        let allocation = &self.allocation;
+        let is_held_back = allocation
+            .sources
+            .iter()
+            .any(|source| source.target_index() != source.ideal.map(|layer| layer.index));
+        let estimate = estimator.estimate();
+        if !is_held_back || allocation.ideal_bitrate <= estimate {
+            self.padding_debt = 0;
+            return 0;
+        }
+        let rate = (allocation.ideal_bitrate - allocation.target_bitrate)
+            .min(estimate.saturating_sub(allocation.target_bitrate));
+        self.padding_debt += (rate * elapsed.as_micros() as u64 / 8_000_000) as i64;
+        // Small sums are saved up until a packet is worth sending.
+        if self.padding_debt < 200 {
+            return 0;
+        }
+        self.padding_debt as usize
+    }
+
+    /// Sends about `bytes`: copies of recent packets on their RTX stream, else padding.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "borrows disjoint state of the conference"
+    )]
+    fn send_padding<E: Egress>(
+        &mut self,
+        now: Instant,
+        own_index: EndpointIndex,
+        bytes: usize,
+        probe: Option<u32>,
+        feedback: Ssrc,
+        sources: &[Option<Box<Source>>],
+        egress: &mut E,
+        counters: &mut Counters,
+    ) -> usize {
+        let mut total = 0;
+        while total < bytes {
+            let remaining = bytes - total;
+            let mut sent = 0;
+            if remaining > LARGEST_PADDING {
+                sent = self.send_copy(now, own_index, probe, sources, egress, counters);
+            }
+            if sent == 0 {
+                let padding = remaining.clamp(20, LARGEST_PADDING);
+                sent = self.send_empty(now, own_index, padding, probe, feedback, egress, counters);
+            }
+            if sent == 0 {
+                return total;
+            }
+            counters.probes_sent += 1;
+            total += sent + OVERHEAD;
+        }
+        total
+    }
+
+    fn send_copy<E: Egress>(
+        &mut self,
+        now: Instant,
+        own_index: EndpointIndex,
+        probe: Option<u32>,
+        sources: &[Option<Box<Source>>],
+        egress: &mut E,
+        counters: &mut Counters,
+    ) -> usize {
+        self.copies = self.copies.wrapping_add(1);
+        let back = self.copies % 16;
+        let found = self
+            .video
+            .iter()
+            .enumerate()
+            .find_map(|(position, stream)| {
+                stream.rtx?;
+                stream.projection.current_encoding()?;
+                let source = sources.get(stream.source?.as_usize())?.as_deref()?;
+                let newest = stream.projection.highest_sequence();
+                let sent = stream.sent.recent(newest, back)?;
+                let encoding = source.encodings.get(usize::from(sent.encoding))?;
+                let stored = encoding.store.get_low(now, sent.input)?;
+                Some((position, stored, sent.rewrite))
+            });
+        let Some((position, stored, rewrite)) = found else {
+            return 0;
+        };
+        self.send_stored(
+            now,
+            own_index,
+            position,
+            stored.bytes,
+            &rewrite,
+            probe,
+            egress,
+            counters,
+        )
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "borrows disjoint state of the conference"
+    )]
+    fn send_empty<E: Egress>(
+        &mut self,
+        now: Instant,
+        own_index: EndpointIndex,
+        padding: usize,
+        probe: Option<u32>,
+        feedback: Ssrc,
+        egress: &mut E,
+        counters: &mut Counters,
+    ) -> usize {
+        let Some(payload_type) = self.media.first_video else {
+            return 0;
+        };
+        self.send.padding_sequence = self.send.padding_sequence.wrapping_add(1);
+        let outgoing = Outgoing {
+            fields: HeaderFields {
+                payload_type,
+                marker: false,
+                sequence_number: self.send.padding_sequence,
+                timestamp: 0,
+                ssrc: feedback.0,
+            },
+            kept: KeptExtensions::default(),
+            mid: None,
+            payload: &[],
+            counters: None,
+            original_sequence: None,
+            padding: padding as u8,
+            probe,
+        };
+        let Some(sent) = self.send.send(now, own_index, &outgoing, egress) else {
+            return 0;
+        };
+        counters.packets_sent += 1;
+        counters.bytes_sent += sent.length as u64;
+        sent.length
+    }
+}

@@ -1,0 +1,117 @@
+//! Convergence of the downlink estimate on simulated links.
+
+use super::World;
+
+/// What one run showed.
+#[derive(Clone, Debug)]
+pub struct Convergence {
+    pub name: &'static str,
+    /// Capacity per receiver at the end, kbit/s.
+    pub capacity: u64,
+    /// Mean estimate over the last ten seconds, kbit/s.
+    pub estimate: u64,
+    /// Seconds from the last change until the estimate first lay within 70 to 115 % of the
+    /// capacity.
+    pub seconds: Option<f64>,
+    /// Mean rate received over the last ten seconds, kbit/s.
+    pub received: u64,
+    /// Longest freeze after the first three seconds, ms.
+    pub freeze: u64,
+}
+
+/// One receiver watching `senders` cameras.
+pub fn meeting(senders: usize) -> World {
+    let mut world = World::new();
+    world.ignore_sender_constraints = true;
+    for _ in 0..=senders {
+        world.join();
+    }
+    world.constrain(0, -1, 720, &[]);
+    world
+}
+
+fn estimate(world: &World, receiver: usize) -> u64 {
+    world
+        .conference
+        .endpoint_statistics(world.participants[receiver].index)
+        .and_then(|statistics| statistics.estimated_bandwidth)
+        .unwrap_or(0)
+        / 1000
+}
+
+/// Runs through `steps` of (capacity in kbit/s, seconds) and looks at the last one.
+pub fn on_steps(
+    name: &'static str,
+    senders: usize,
+    loss: u32,
+    steps: &[(u64, u64)],
+) -> Convergence {
+    let mut world = meeting(senders);
+    world.participants[0].down.loss = loss;
+    let mut outcome = (None, 0, 0);
+    for (capacity, seconds) in steps {
+        world.participants[0].down.rate = capacity * 1000;
+        outcome = observe(&mut world, *capacity, *seconds);
+    }
+    let (_, capacity_seconds) = steps[steps.len() - 1];
+    let end = world.milliseconds();
+    let from = (end - capacity_seconds * 1000).max(3_000);
+    let freeze = (1..=senders)
+        .filter_map(|sender| {
+            let decoder = world.participants[0]
+                .client
+                .decoders
+                .get(&world.video_ssrc(sender))?;
+            (decoder.shown_in(end - 3_000, end).count() > 0)
+                .then(|| decoder.longest_freeze(from, end - 200))
+        })
+        .min()
+        .unwrap_or(end);
+    Convergence {
+        name,
+        capacity: steps[steps.len() - 1].0,
+        seconds: outcome.0,
+        estimate: outcome.1,
+        received: outcome.2,
+        freeze,
+    }
+}
+
+fn observe(world: &mut World, capacity: u64, seconds: u64) -> (Option<f64>, u64, u64) {
+    let mut converged = None;
+    let (mut sum, mut count) = (0, 0);
+    let mut bytes = 0;
+    for tenth in 0..seconds * 10 {
+        world.run(100);
+        let estimate = estimate(world, 0);
+        let band = capacity * 70 / 100..=capacity * 115 / 100;
+        if converged.is_none() && band.contains(&estimate) {
+            converged = Some((tenth + 1) as f64 / 10.0);
+        }
+        if tenth == seconds.saturating_sub(10) * 10 {
+            bytes = world.participants[0].client.received_bytes;
+        }
+        if tenth >= seconds.saturating_sub(10) * 10 {
+            sum += estimate;
+            count += 1;
+        }
+    }
+    let span = seconds.min(10);
+    let received = (world.participants[0].client.received_bytes - bytes) * 8 / 1000 / span;
+    (converged, sum / count, received)
+}
+
+/// The runs of the table.
+pub fn table() -> Vec<Convergence> {
+    vec![
+        on_steps("fixed 300 kbit/s", 1, 0, &[(300, 30)]),
+        on_steps("fixed 1 Mbit/s", 1, 0, &[(1_000, 30)]),
+        on_steps("fixed 2 Mbit/s", 3, 0, &[(2_000, 30)]),
+        on_steps("fixed 4 Mbit/s", 4, 0, &[(4_000, 30)]),
+        on_steps("step down 3 -> 1 Mbit/s", 3, 0, &[(3_000, 20), (1_000, 20)]),
+        on_steps("step down 2 -> 0.3 Mbit/s", 2, 0, &[(2_000, 20), (300, 20)]),
+        on_steps("step up 0.5 -> 2.5 Mbit/s", 3, 0, &[(500, 20), (2_500, 30)]),
+        on_steps("1 Mbit/s, 2 % loss", 2, 20, &[(1_000, 30)]),
+        on_steps("1 Mbit/s, 5 % loss", 2, 50, &[(1_000, 30)]),
+    ]
+}
