@@ -137,7 +137,7 @@ fn sender_reports_arrive_in_the_receivers_numbers() {
     assert!(reports.len() >= 3);
     for (time, _, info) in reports {
         let frame = decoder.shown_in(time - 60, time + 60).next().unwrap();
-        let difference = info.rtp_time.wrapping_sub(frame.timestamp) as i32;
+        let difference = info.rtp_time.wrapping_sub(frame.timestamp).cast_signed();
         // Within a tenth of a second of the frame shown at that time.
         assert!(difference.abs() < 9_000, "{difference}");
         assert!(info.packets > 100);

@@ -14,6 +14,8 @@ pub(super) struct AcknowledgedRate {
     estimate: Option<f64>,
     variance: f64,
     was_idle: bool,
+    /// Last window alone, kbit/s.
+    last_sample: f64,
 }
 
 impl AcknowledgedRate {
@@ -24,6 +26,7 @@ impl AcknowledgedRate {
             estimate: None,
             variance: 50.0,
             was_idle: false,
+            last_sample: 0.0,
         }
     }
 
@@ -61,6 +64,7 @@ impl AcknowledgedRate {
     }
 
     fn sample(&mut self, sample: f64, is_idle: bool) {
+        self.last_sample = sample;
         let Some(estimate) = self.estimate else {
             self.estimate = Some(sample);
             return;
@@ -79,6 +83,15 @@ impl AcknowledgedRate {
             (sample_variance * estimate + predicted * sample) / (sample_variance + predicted);
         self.estimate = Some(updated.max(0.0));
         self.variance = sample_variance * predicted / (sample_variance + predicted);
+    }
+
+    /// What a decrease starts from: the filter follows a collapsed path too slowly, so the last
+    /// window counts where it shows less, down to the half.
+    pub(super) fn under_pressure(&self) -> Option<u64> {
+        self.estimate.map(|estimate| {
+            let kilobits = estimate.min(self.last_sample).max(estimate / 2.0);
+            (kilobits * 1000.0) as u64
+        })
     }
 
     /// Bit/s.

@@ -74,8 +74,13 @@ impl RateControl {
         usage: Usage,
         acknowledged: Option<u64>,
         round_trip: Duration,
+        is_idle: bool,
     ) {
         match usage {
+            // While little is sent, what arrives says nothing about the path: step by step.
+            Usage::Over if is_idle => {
+                self.decrease(time, acknowledged.map(|rate| rate.max(self.bitrate)));
+            }
             Usage::Over => self.decrease(time, acknowledged),
             Usage::Under => self.state = State::Hold,
             Usage::Normal => {

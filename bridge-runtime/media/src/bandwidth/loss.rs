@@ -7,8 +7,9 @@ use super::BandwidthConfig;
 
 const LOW: f64 = 0.02;
 const HIGH: f64 = 0.10;
-/// Fewest packets that make a loss rate.
-const FEWEST: u32 = 20;
+/// Packets after which the loss rate is looked at; half their weight stays for the next look,
+/// lest chance in a small sample pass for congestion.
+const FEWEST: u32 = 50;
 
 #[derive(Debug)]
 pub(super) struct LossControl {
@@ -16,6 +17,8 @@ pub(super) struct LossControl {
     bound: u64,
     expected: u32,
     lost: u32,
+    /// Packets since the last look.
+    fresh: u32,
     last_decrease: Option<i64>,
     last_increase: Option<i64>,
 }
@@ -27,6 +30,7 @@ impl LossControl {
             config,
             expected: 0,
             lost: 0,
+            fresh: 0,
             last_decrease: None,
             last_increase: None,
         }
@@ -34,6 +38,7 @@ impl LossControl {
 
     pub(super) const fn report(&mut self, expected: u32, lost: u32) {
         self.expected += expected;
+        self.fresh += expected;
         self.lost += lost;
     }
 
@@ -44,7 +49,7 @@ impl LossControl {
 
     /// The bound, given what delay admits.
     pub(super) fn update(&mut self, time: i64, round_trip: Duration, delay_bound: u64) -> u64 {
-        if self.expected < FEWEST {
+        if self.fresh < FEWEST {
             return self.bound;
         }
         let fraction = f64::from(self.lost) / f64::from(self.expected);
@@ -79,7 +84,8 @@ impl LossControl {
     }
 
     const fn forget(&mut self) {
-        self.expected = 0;
-        self.lost = 0;
+        self.expected /= 2;
+        self.lost /= 2;
+        self.fresh = 0;
     }
 }

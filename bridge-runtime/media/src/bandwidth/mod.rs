@@ -148,7 +148,7 @@ impl BandwidthEstimator {
                 self.trendline.update(&deltas, packet.arrival);
             }
             if let Some(cluster) = packet.probe {
-                self.results.add(cluster, packet, &self.probes);
+                self.results.add(cluster, packet);
             }
         }
         let probed = self.results.take();
@@ -156,9 +156,10 @@ impl BandwidthEstimator {
         match (self.trendline.usage(), probed) {
             (Usage::Over, _) => {
                 self.probes.abort();
+                let acknowledged = self.acknowledged.under_pressure();
                 if self.rate.may_reduce(time, acknowledged, self.round_trip) {
                     self.rate
-                        .update(time, Usage::Over, acknowledged, self.round_trip);
+                        .update(time, Usage::Over, acknowledged, self.round_trip, is_idle);
                 }
             }
             (_, Some(probed)) => {
@@ -166,7 +167,9 @@ impl BandwidthEstimator {
                 self.rate.set(time, probed.max(floor));
                 self.loss.raise(probed.max(floor));
             }
-            (usage, None) => self.rate.update(time, usage, acknowledged, self.round_trip),
+            (usage, None) => self
+                .rate
+                .update(time, usage, acknowledged, self.round_trip, is_idle),
         }
     }
 
@@ -179,8 +182,7 @@ impl BandwidthEstimator {
             .clamp(self.config.minimum, self.config.maximum);
         self.estimate = estimate;
         self.rate.limit(estimate.max(self.rate.bitrate() / 2));
-        self.probes
-            .estimate_changed(time, estimate, self.idle.is_idle());
+        self.probes.estimate_changed(time, estimate);
     }
 
     /// Takes a receiver's own estimate, used while there is no transport-wide feedback.
@@ -223,17 +225,13 @@ impl BandwidthEstimator {
             return None;
         }
         let time = self.microseconds(now);
-        self.probes.poll(
-            time,
-            self.estimate,
-            self.idle.is_idle(),
-            self.config.maximum,
-        )
+        self.probes.poll(time, self.estimate, self.config.maximum)
     }
 
-    /// More was sent for a cluster than it asked for (packets are whole).
-    pub const fn probe_exceeded(&mut self, bytes: usize) {
-        self.probes.exceeded(bytes);
+    /// What was sent for the cluster under way; packets are whole, so it may be more than was
+    /// asked for.
+    pub const fn probe_sent(&mut self, bytes: usize, packets: u32) {
+        self.probes.sent(bytes, packets);
     }
 
     /// When a cluster under way wants its next packet.

@@ -5,8 +5,11 @@ use super::history::Acknowledged;
 /// A cluster lasts this long and has at least so many packets.
 const DURATION: i64 = 15_000;
 const FEWEST_PACKETS: u32 = 5;
-/// Interval between probes while idle.
-const IDLE_INTERVAL: i64 = 5_000_000;
+/// A cluster that takes longer is given up.
+const LONGEST_CLUSTER: i64 = 300_000;
+/// Interval between probes; shorter while far from what is wanted.
+const INTERVAL: i64 = 5_000_000;
+const SHORT_INTERVAL: i64 = 2_500_000;
 /// A result is awaited this long.
 const RESULT_TIMEOUT: i64 = 1_000_000;
 /// After over-use no probe is begun for this long.
@@ -29,11 +32,12 @@ struct Cluster {
     bitrate: u64,
     start: i64,
     sent_bits: i64,
+    packets: u32,
 }
 
 impl Cluster {
     fn total_bits(&self) -> i64 {
-        (self.bitrate as i64 * DURATION / 1_000_000).max(i64::from(FEWEST_PACKETS) * 200 * 8)
+        self.bitrate as i64 * DURATION / 1_000_000
     }
 }
 
@@ -79,7 +83,7 @@ impl ProbeController {
     }
 
     /// A result confirmed most of the last probe: go on doubling.
-    pub(super) fn estimate_changed(&mut self, time: i64, estimate: u64, _is_idle: bool) {
+    pub(super) fn estimate_changed(&mut self, time: i64, estimate: u64) {
         self.now = time;
         let Some((probed, since)) = self.awaited else {
             return;
@@ -98,50 +102,49 @@ impl ProbeController {
             bitrate,
             start: time,
             sent_bits: 0,
+            packets: 0,
         });
         self.next_id = self.next_id.wrapping_add(1).max(1);
         self.last_probe = Some(time);
         self.awaited = Some((bitrate, time));
     }
 
-    pub(super) fn poll(
-        &mut self,
-        time: i64,
-        estimate: u64,
-        is_idle: bool,
-        maximum: u64,
-    ) -> Option<ProbeDue> {
+    pub(super) fn poll(&mut self, time: i64, estimate: u64, maximum: u64) -> Option<ProbeDue> {
         self.now = time;
-        self.consider(time, estimate, is_idle, maximum);
+        self.consider(time, estimate, maximum);
         let cluster = self.active.as_mut()?;
         let elapsed = time - cluster.start;
         let total = cluster.total_bits();
-        let due = (cluster.bitrate as i64 * elapsed / 1_000_000 + 8 * 200).min(total);
-        let bits = due - cluster.sent_bits;
-        if bits <= 0 {
+        if elapsed < 0 {
             return None;
         }
-        cluster.sent_bits = due;
+        let due = cluster.bitrate as i64 * elapsed / 1_000_000 + 8 * 200;
+        let bits = due - cluster.sent_bits;
+        let is_over = cluster.sent_bits >= total && cluster.packets > FEWEST_PACKETS;
+        if bits <= 0 && !is_over {
+            return None;
+        }
         let probe = ProbeDue {
             cluster: cluster.id,
-            bytes: (bits / 8) as usize,
+            bytes: (bits / 8).max(0) as usize,
         };
-        if cluster.sent_bits >= total || elapsed > 4 * DURATION {
+        if is_over || elapsed > LONGEST_CLUSTER {
             self.active = None;
             if let Some(bitrate) = self.queued.take() {
                 self.begin(time + DURATION, bitrate);
             }
         }
-        Some(probe)
+        (probe.bytes > 0).then_some(probe)
     }
 
-    pub(super) const fn exceeded(&mut self, bytes: usize) {
+    pub(super) const fn sent(&mut self, bytes: usize, packets: u32) {
         if let Some(cluster) = &mut self.active {
             cluster.sent_bits += bytes as i64 * 8;
+            cluster.packets += packets;
         }
     }
 
-    fn consider(&mut self, time: i64, estimate: u64, is_idle: bool, maximum: u64) {
+    fn consider(&mut self, time: i64, estimate: u64, maximum: u64) {
         let is_paused = self
             .last_abort
             .is_some_and(|last| time - last < PAUSE_AFTER_OVERUSE);
@@ -155,12 +158,12 @@ impl ProbeController {
             self.queued = (estimate * 3 < ceiling).then(|| (estimate * 6).min(ceiling));
             return;
         }
-        let is_due = self
-            .last_probe
-            .is_none_or(|last| time - last >= IDLE_INTERVAL);
-        // While as much is sent as the estimate admits, growth shows by itself; but a receiver
-        // whose sources are held back sends little and must be probed.
-        let _ = is_idle;
+        let interval = if estimate * 2 <= self.wanted {
+            SHORT_INTERVAL
+        } else {
+            INTERVAL
+        };
+        let is_due = self.last_probe.is_none_or(|last| time - last >= interval);
         if is_due {
             self.begin(time, (estimate * 2).min(ceiling));
         }
@@ -195,7 +198,7 @@ pub(super) struct ProbeResults {
 }
 
 impl ProbeResults {
-    pub(super) fn add(&mut self, cluster: u32, packet: &Acknowledged, _probes: &ProbeController) {
+    pub(super) fn add(&mut self, cluster: u32, packet: &Acknowledged) {
         let measured = match &mut self.current {
             Some(measured) if measured.cluster == cluster => measured,
             current => current.insert(Measured {

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use super::source::Subscriber;
 use super::{Conference, slots};
-use crate::allocation::{Allocation, Candidate, VideoConstraints, allocate, apply_last_n};
+use crate::allocation::{
+    Allocation, Candidate, SourceAllocation, VideoConstraints, allocate, apply_last_n,
+};
 use crate::channel::ChannelMessage;
 use crate::identifiers::{EndpointIndex, SourceIndex};
 
@@ -154,7 +156,7 @@ impl Conference {
                 .sources
                 .iter()
                 .find(|allocated| Some(allocated.source) == stream.source);
-            let target = allocated.and_then(|allocated| allocated.target_index());
+            let target = allocated.and_then(SourceAllocation::target_index);
             if stream.projection.target() != target {
                 stream.projection.set_target(target);
             }

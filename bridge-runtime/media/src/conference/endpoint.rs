@@ -17,6 +17,7 @@ const REQUESTS: u8 = 3;
 const REQUEST_RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct Endpoint {
     pub(super) id: EndpointId,
     pub(super) is_visitor: bool,
@@ -53,6 +54,8 @@ pub(super) struct Endpoint {
     pub(super) audio: Vec<AudioStream>,
     pub(super) audio_slots: Vec<AudioSlot>,
     pub(super) next_connection_stats: Instant,
+    /// Bytes that may be sent again now, and when that was worked out.
+    pub(super) repair_budget: (i64, Instant),
     /// Padding not yet sent, bytes; negative when too much was.
     pub(super) padding_debt: i64,
     /// Copies sent as probes; picks the next one.
@@ -64,6 +67,22 @@ impl Endpoint {
         self.video
             .iter()
             .position(|stream| stream.source == Some(source))
+    }
+
+    /// Whether the path has room for repairs: half of it, lest a narrow one be filled with
+    /// packets that come too late.
+    pub(super) fn may_repair(&mut self, now: Instant) -> bool {
+        let estimator = &self.send.bandwidth;
+        if !estimator.is_founded() {
+            return true;
+        }
+        let rate = (estimator.estimate() / 16) as i64;
+        let (budget, last) = self.repair_budget;
+        let gained =
+            rate * now.saturating_duration_since(last).as_millis().min(1_000) as i64 / 1_000;
+        let budget = (budget + gained).min(rate / 2);
+        self.repair_budget = (budget, now);
+        budget > 0
     }
 
     /// Whether the estimate is no longer what was allocated.
@@ -94,9 +113,13 @@ pub(super) struct VideoStream {
     pub(super) mid: Option<Mid>,
     pub(super) projection: Projection,
     pub(super) sent: SentLog,
+    /// Generation of the projection that the log belongs to.
+    pub(super) generation: u32,
     pub(super) counters: StreamCounters,
     pub(super) reports: SentReports,
     pub(super) requests: RequestLimiter,
+    /// The receiver asked for a key frame and has not got one.
+    pub(super) is_key_frame_pending: bool,
     pub(super) last_used: Instant,
     pub(super) last_payload_type: u8,
 }
@@ -113,9 +136,11 @@ impl VideoStream {
             mid,
             projection: Projection::new(),
             sent: SentLog::new(now),
+            generation: 0,
             counters: StreamCounters::default(),
             reports: SentReports::default(),
             requests: RequestLimiter::default(),
+            is_key_frame_pending: false,
             last_used: now,
             last_payload_type: 0,
         }

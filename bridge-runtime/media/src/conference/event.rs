@@ -82,6 +82,8 @@ pub struct Counters {
     pub nacked: u64,
     /// Packets asked for that were no longer there.
     pub nack_misses: u64,
+    /// Packets not sent again because the path is too narrow.
+    pub nack_refusals: u64,
     /// Packets asked of senders.
     pub nacks_sent: u64,
     /// RTCP compounds that end in a contradiction.

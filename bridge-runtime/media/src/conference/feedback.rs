@@ -226,6 +226,10 @@ impl Conference {
             }
             *budget -= 1;
             self.counters.nacked += 1;
+            if !endpoint.may_repair(now) {
+                self.counters.nack_refusals += 1;
+                continue;
+            }
             endpoint.resend(
                 now,
                 receiver,
@@ -258,6 +262,8 @@ impl Conference {
         else {
             return;
         };
+        // A request beyond the limits is kept and made when they admit it.
+        stream.is_key_frame_pending = true;
         if !stream.requests.pass(now, round_trip) {
             return;
         }
@@ -310,7 +316,7 @@ impl Conference {
         }
         let length = writer.len();
         egress.rtcp(owner, length, |room| {
-            room.copy_from_slice(&buffer[..length])
+            room.copy_from_slice(&buffer[..length]);
         });
         self.counters.key_frame_requests_sent += 1;
         true
@@ -359,7 +365,7 @@ impl Conference {
         }
         let length = writer.len();
         egress.rtcp(owner, length, |room| {
-            room.copy_from_slice(&buffer[..length])
+            room.copy_from_slice(&buffer[..length]);
         });
         self.counters.nacks_sent += self.wanted.len() as u64;
     }
@@ -511,7 +517,7 @@ impl Endpoint {
         let header = Header::parse(stored.bytes).ok()?;
         let payload = &stored.bytes[header.payload(stored.bytes).ok()?];
         let codec = self.media.codec(header.payload_type)?;
-        let kept = KeptExtensions::read(&header, stored.bytes, &self.media.extensions);
+        let kept = KeptExtensions::read(&header, stored.bytes, self.media.extensions);
         let mut structure = encoding.structure.clone();
         let facts = VideoFacts::parse(codec, payload, kept.dependency_descriptor, &mut structure);
         self.video[position].projection.project(&PacketView {
@@ -552,7 +558,7 @@ impl Endpoint {
             .media
             .codec(header.payload_type)
             .unwrap_or(Codec::OtherVideo);
-        let kept = KeptExtensions::read(&header, stored, &self.media.extensions);
+        let kept = KeptExtensions::read(&header, stored, self.media.extensions);
         let facts = match codec {
             // The structure is not at hand here; the frame number alone is rewritten.
             Codec::Av1 => VideoFacts {
@@ -594,6 +600,9 @@ impl Endpoint {
         };
         counters.packets_sent += 1;
         counters.retransmissions_sent += 1;
+        if probe.is_none() {
+            self.repair_budget.0 -= sent.length as i64;
+        }
         counters.bytes_sent += sent.length as u64;
         sent.length
     }

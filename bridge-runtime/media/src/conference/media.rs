@@ -5,6 +5,10 @@ use crate::source::MediaKind;
 
 /// One negotiated payload type.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the feedback kinds on the wire"
+)]
 pub struct PayloadType {
     /// Number, 0 to 127.
     pub id: u8,
@@ -101,6 +105,10 @@ const NO_PARTNER: u8 = 255;
 
 /// Everything negotiated with one endpoint.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the feedback kinds on the wire"
+)]
 pub(super) struct NegotiatedMedia {
     payloads: Box<[Option<Payload>; 128]>,
     pub(super) extensions: ExtensionIds,

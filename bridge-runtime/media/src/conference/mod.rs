@@ -186,6 +186,7 @@ impl Conference {
             audio: Vec::new(),
             audio_slots: Vec::new(),
             next_connection_stats: now + timers::CONNECTION_STATS_INTERVAL,
+            repair_budget: (50_000, now),
             padding_debt: 0,
             copies: 0,
         });

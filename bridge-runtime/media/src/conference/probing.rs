@@ -13,6 +13,8 @@ use crate::rtp::HeaderFields;
 
 /// Interval of padding towards a better layer.
 const PADDING_INTERVAL: Duration = Duration::from_millis(15);
+/// Sums below this are padded: on a slow path a whole packet is a burst.
+const SMALLEST_COPY: usize = 600;
 /// Largest padding of one packet (the count is one byte).
 const LARGEST_PADDING: usize = 255;
 
@@ -47,8 +49,8 @@ impl Conference {
                     egress,
                     &mut self.counters,
                 );
-                let excess = sent.saturating_sub(due.bytes);
-                endpoint.send.bandwidth.probe_exceeded(excess);
+                let (bytes, packets) = sent;
+                endpoint.send.bandwidth.probe_sent(bytes, packets);
             } else if pads {
                 let bytes = endpoint.padding_bytes(elapsed);
                 if bytes > 0 {
@@ -63,7 +65,7 @@ impl Conference {
                         &mut self.counters,
                     );
                     // Whole packets are copied: what is too much now is left out later.
-                    endpoint.padding_debt -= sent as i64;
+                    endpoint.padding_debt -= sent.0 as i64;
                 }
             }
             if let Some(next) = endpoint.send.bandwidth.next_probe() {
@@ -101,7 +103,7 @@ impl Endpoint {
         self.padding_debt as usize
     }
 
-    /// Sends about `bytes`: copies of recent packets on their RTX stream, else padding.
+    /// Sends about `bytes` and returns bytes and packets: copies of recent packets on their RTX stream, else padding.
     #[expect(
         clippy::too_many_arguments,
         reason = "borrows disjoint state of the conference"
@@ -116,12 +118,12 @@ impl Endpoint {
         sources: &[Option<Box<Source>>],
         egress: &mut E,
         counters: &mut Counters,
-    ) -> usize {
-        let mut total = 0;
+    ) -> (usize, u32) {
+        let (mut total, mut packets) = (0, 0);
         while total < bytes {
             let remaining = bytes - total;
             let mut sent = 0;
-            if remaining > LARGEST_PADDING {
+            if remaining > SMALLEST_COPY {
                 sent = self.send_copy(now, own_index, probe, sources, egress, counters);
             }
             if sent == 0 {
@@ -129,12 +131,13 @@ impl Endpoint {
                 sent = self.send_empty(now, own_index, padding, probe, feedback, egress, counters);
             }
             if sent == 0 {
-                return total;
+                return (total, packets);
             }
             counters.probes_sent += 1;
             total += sent + OVERHEAD;
+            packets += 1;
         }
-        total
+        (total, packets)
     }
 
     fn send_copy<E: Egress>(

@@ -184,7 +184,7 @@ impl Conference {
         encoding
             .reception
             .receive(now, sequence, incoming.header.timestamp);
-        let kept = KeptExtensions::read(&incoming.header, incoming.bytes, &incoming.ids);
+        let kept = KeptExtensions::read(&incoming.header, incoming.bytes, incoming.ids);
         let facts = VideoFacts::parse(
             incoming.codec,
             incoming.payload,
@@ -269,7 +269,7 @@ impl Conference {
             .reception
             .receive(now, sequence, incoming.header.timestamp);
         encoding.meter.add(now, 0, 0, incoming.bytes.len());
-        let kept = KeptExtensions::read(&incoming.header, incoming.bytes, &incoming.ids);
+        let kept = KeptExtensions::read(&incoming.header, incoming.bytes, incoming.ids);
         let level = kept.audio_level.map(loudness);
         if !source.silence.accept(level.unwrap_or(1)) || incoming.payload.is_empty() {
             source.silence_mapper.drop_input(sequence, false);
@@ -408,10 +408,16 @@ impl Endpoint {
         let Some(rewrite) = stream.projection.project(view) else {
             return;
         };
+        if stream.generation != stream.projection.generation() {
+            // What came before the key frame of another encoding is not worth repairing.
+            stream.generation = stream.projection.generation();
+            stream.sent.clear();
+        }
         stream
             .sent
             .insert(now, rewrite, view.encoding, view.sequence);
         stream.last_payload_type = view.header.payload_type;
+        stream.is_key_frame_pending &= !view.facts.starts_key_frame;
         let outgoing = Outgoing {
             fields: HeaderFields {
                 payload_type: view.header.payload_type,

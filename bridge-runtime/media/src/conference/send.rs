@@ -24,7 +24,7 @@ pub(super) struct KeptExtensions<'a> {
 
 impl<'a> KeptExtensions<'a> {
     /// Reads what is kept of a packet whose sender uses `ids`.
-    pub(super) fn read(header: &Header, packet: &'a [u8], ids: &ExtensionIds) -> Self {
+    pub(super) fn read(header: &Header, packet: &'a [u8], ids: ExtensionIds) -> Self {
         let mut kept = Self::default();
         for extension in header.extensions(packet) {
             let data = extension.data(packet);

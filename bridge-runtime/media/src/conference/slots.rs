@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::config::SsrcGenerator;
-use super::endpoint::{AudioSlot, Endpoint, Mid, VideoStream};
+use super::endpoint::{AudioSlot, AudioStream, Endpoint, Mid, VideoStream};
 use super::event::Event;
 use super::source::Source;
 use super::{Conference, ConferenceConfig};
@@ -33,7 +33,7 @@ impl Endpoint {
             }
         }
         if let Some(audio) = self.audio.get_mut(index.as_usize()) {
-            *audio = Default::default();
+            *audio = AudioStream::default();
         }
     }
 

@@ -88,9 +88,9 @@ impl Conference {
                     .iter()
                     .map(|stream| {
                         json!({
-                            "source": stream.source.and_then(|index| self.source(index)).map(|s| s.name()),
+                            "source": stream.source.and_then(|index| self.source(index)).map(super::source::Source::name),
                             "ssrc": stream.ssrc,
-                            "mid": stream.mid.map(|mid| mid.to_text()),
+                            "mid": stream.mid.map(super::endpoint::Mid::to_text),
                             "target": stream.projection.target(),
                             "current_encoding": stream.projection.current_encoding(),
                             "packets": stream.counters.packets,

@@ -269,7 +269,8 @@ impl Conference {
                 else {
                     continue;
                 };
-                if !stream.projection.needs_key_frame() {
+                // While the right encoding flows, a pending request is about that one.
+                if !stream.projection.needs_key_frame() && !stream.is_key_frame_pending {
                     continue;
                 }
                 let mut limiter = stream.requests;

@@ -77,6 +77,7 @@ pub struct Projection {
     has_started: bool,
     /// Decode target being sent, AV1 only.
     decode_target: Option<u8>,
+    generation: u32,
     /// A layer above is wanted that only a key frame can start.
     wants_upper_layer: bool,
 }
@@ -107,8 +108,14 @@ impl Projection {
             waited: 0,
             has_started: false,
             decode_target: None,
+            generation: 0,
             wants_upper_layer: false,
         }
+    }
+
+    /// Changes with every switch to another stream.
+    pub const fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// Sets what the receiver shall get; `None` stops at once, and a key frame is needed to
@@ -235,6 +242,7 @@ impl Projection {
             self.picture_offset = self.highest_picture.wrapping_add(1).wrapping_sub(picture);
             self.tl0_offset = self.highest_tl0.wrapping_add(1).wrapping_sub(tl0);
         }
+        self.generation = self.generation.wrapping_add(1);
         self.frames.clear();
         self.current = Some(packet.encoding);
         self.has_started = true;

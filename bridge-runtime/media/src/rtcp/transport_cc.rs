@@ -300,9 +300,10 @@ impl ArrivalRecorder {
         if self.pending == 0 {
             return None;
         }
-        let first = (self.next_report..=highest).find(|number| self.arrival(*number).is_some())?;
-        let reference =
-            i64::from(self.arrival(first)?) * DELTA_MICROSECONDS / REFERENCE_MICROSECONDS;
+        // Losses right at the start are reported too, or the sender would never hear of them.
+        let first = self.next_report;
+        let arrived = (first..=highest).find_map(|number| self.arrival(number))?;
+        let reference = i64::from(arrived) * DELTA_MICROSECONDS / REFERENCE_MICROSECONDS;
         // A delta that fits no 16 bit number ends this feedback; the rest goes into the next.
         let mut clock = reference * REFERENCE_MICROSECONDS / DELTA_MICROSECONDS;
         let (mut end, mut delta_bytes) = (first, 0_usize);

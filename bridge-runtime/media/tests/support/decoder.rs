@@ -39,6 +39,7 @@ pub struct Decoder {
     pub wants_key_frame: bool,
     missing_since: BTreeMap<u64, (u64, u8)>,
     pub last_progress: u64,
+    last_request: u64,
 }
 
 impl Decoder {
@@ -90,6 +91,11 @@ impl Decoder {
 
     /// Sequence numbers to ask for now: at once, then every 50 ms, ten times.
     pub fn nacks(&mut self, milliseconds: u64) -> Vec<u16> {
+        // A receiver without pictures asks for a key frame again and again.
+        if milliseconds > self.last_progress.max(self.last_request) + 1_000 {
+            self.last_request = milliseconds;
+            self.wants_key_frame = true;
+        }
         let mut wanted = vec![];
         for (sequence, (since, attempts)) in &mut self.missing_since {
             if milliseconds >= *since + u64::from(*attempts) * 50 && *attempts < 10 {

@@ -56,17 +56,9 @@ pub fn on_steps(
     let (_, capacity_seconds) = steps[steps.len() - 1];
     let end = world.milliseconds();
     let from = (end - capacity_seconds * 1000).max(3_000);
-    let freeze = (1..=senders)
-        .filter_map(|sender| {
-            let decoder = world.participants[0]
-                .client
-                .decoders
-                .get(&world.video_ssrc(sender))?;
-            (decoder.shown_in(end - 3_000, end).count() > 0)
-                .then(|| decoder.longest_freeze(from, end - 200))
-        })
-        .min()
-        .unwrap_or(end);
+    // The first source has priority: others may be suspended for lack of bandwidth.
+    let first = world.participants[0].client.decoder(world.video_ssrc(1));
+    let freeze = first.longest_freeze(from, end - 200);
     Convergence {
         name,
         capacity: steps[steps.len() - 1].0,

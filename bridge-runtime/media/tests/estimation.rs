@@ -1,0 +1,95 @@
+//! The downlink estimate on simulated links. The whole table: `cargo run --example convergence`.
+
+mod support;
+
+use support::estimation::{meeting, on_steps};
+
+#[test]
+fn the_estimate_converges_on_a_fixed_link_without_overshoot() {
+    let run = on_steps("fixed", 1, 0, &[(1_000, 30)]);
+    assert!((600..=1_050).contains(&run.estimate), "{run:?}");
+    assert!(run.seconds.is_some_and(|seconds| seconds < 5.0), "{run:?}");
+    assert!(run.freeze < 1_000, "{run:?}");
+}
+
+#[test]
+fn the_estimate_follows_a_link_that_narrows() {
+    let run = on_steps("down", 3, 0, &[(3_000, 20), (1_000, 20)]);
+    assert!((500..=1_050).contains(&run.estimate), "{run:?}");
+    assert!(run.seconds.is_some_and(|seconds| seconds < 5.0), "{run:?}");
+}
+
+#[test]
+fn the_estimate_follows_a_link_that_widens() {
+    let run = on_steps("up", 3, 0, &[(500, 20), (2_500, 30)]);
+    assert!((1_500..=2_700).contains(&run.estimate), "{run:?}");
+    assert!(run.seconds.is_some_and(|seconds| seconds < 10.0), "{run:?}");
+}
+
+#[test]
+fn random_loss_does_not_starve_a_link() {
+    let run = on_steps("lossy", 2, 50, &[(1_000, 30)]);
+    assert!((500..=1_100).contains(&run.estimate), "{run:?}");
+}
+
+#[test]
+fn an_unlimited_link_lets_everything_through_and_probing_stops() {
+    let mut world = meeting(3);
+    world.run(20_000);
+    let index = world.participants[0].index;
+    let statistics = world.conference.endpoint_statistics(index).unwrap();
+    assert!(
+        statistics.estimated_bandwidth.unwrap() > 5_000_000,
+        "{statistics:?}"
+    );
+    for sender in 1..=3 {
+        let decoder = world.participants[0]
+            .client
+            .decoder(world.video_ssrc(sender));
+        assert!(
+            decoder
+                .shown_in(18_000, 20_000)
+                .all(|frame| frame.encoding == 2)
+        );
+    }
+    let before = world.conference.counters().probes_sent;
+    world.run(5_000);
+    assert_eq!(world.conference.counters().probes_sent, before);
+}
+
+#[test]
+fn a_stated_estimate_is_used_by_receivers_without_transport_feedback() {
+    use jitctl_media::conference::EndpointDescription;
+    use jitctl_media::identifiers::Ssrc;
+    use jitctl_media::rtcp::RtcpWriter;
+
+    let mut world = support::World::new();
+    world.ignore_sender_constraints = true;
+    let receiver = world.join_as(EndpointDescription::new("plain"), false);
+    world.join();
+    world.constrain(receiver, -1, 720, &[]);
+    world.run(3_000);
+    let mut buffer = [0; 64];
+    let mut writer = RtcpWriter::new(&mut buffer);
+    writer.receiver_estimate(Ssrc(1), 300_000, &[]).unwrap();
+    let length = writer.len();
+    let index = world.participants[receiver].index;
+    world
+        .conference
+        .handle_rtcp(world.now, index, &buffer[..length], &mut world.egress);
+    world.run(2_000);
+    let decoder = world.participants[receiver]
+        .client
+        .decoder(world.video_ssrc(1));
+    assert!(
+        decoder
+            .shown_in(2_000, 3_000)
+            .all(|frame| frame.encoding == 2)
+    );
+    assert!(
+        decoder
+            .shown_in(4_000, 5_000)
+            .all(|frame| frame.encoding == 0)
+    );
+    assert!(decoder.shown_in(4_000, 5_000).count() > 20);
+}
