@@ -1,63 +1,19 @@
 //! A worker with real sockets and participants on the loopback interface.
 #![expect(clippy::expect_used, reason = "tests name what must hold")]
 
-use std::net::SocketAddr;
+mod support;
+
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, start};
+use jitctl_bridge::media::{WorkerConfig, WorkerHandle};
 use jitctl_media::engine::{ConferenceIndex, EndpointKey, Repeater};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::dtls::Identity;
-use jitctl_media::transport::ice::{AddressPlan, IceConfig};
-use jitctl_media::transport::{
-    Drop, LocalDescription, TransportConfig, TransportEvent, TransportOptions,
-};
+use jitctl_media::transport::{Drop, LocalDescription, TransportEvent, TransportOptions};
 use jitctl_participant::Participant;
-
-/// Long enough for the slowest machine; nothing waits for it to pass.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn worker(address: &str, config: WorkerConfig) -> WorkerHandle<Repeater> {
-    let address: SocketAddr = address.parse().expect("an address");
-    let socket = MediaSocket::bind(address).expect("bound");
-    let transport = TransportConfig {
-        plan: Arc::new(AddressPlan {
-            sockets: vec![socket.local()],
-            mappings: Vec::new(),
-            advertise_private: true,
-        }),
-        identity: Arc::new(Identity::generate().expect("a certificate")),
-        ice: IceConfig::default(),
-        fragment_prefix: "w0".to_owned(),
-    };
-    let (handle, _thread) = start(
-        "media-0",
-        vec![socket],
-        transport,
-        config,
-        Box::new(|_, _| {}),
-    )
-    .expect("started");
-    handle
-}
-
-fn in_engine<Output: Send + 'static>(
-    worker: &WorkerHandle<Repeater>,
-    command: impl FnOnce(&mut jitctl_media::engine::Engine<Repeater>, Instant) -> Output
-    + Send
-    + 'static,
-) -> Output {
-    let (sender, receiver) = channel();
-    worker
-        .run(move |engine, now| {
-            let _ = sender.send(command(engine, now));
-        })
-        .expect("the worker runs");
-    receiver.recv_timeout(PATIENCE).expect("the worker answers")
-}
+use support::{PATIENCE, in_engine, turn_until, worker};
 
 fn key(conference: ConferenceIndex, endpoint: u32) -> EndpointKey {
     EndpointKey {
@@ -92,25 +48,6 @@ fn call(worker: &WorkerHandle<Repeater>, count: u32, family: &str) -> Vec<Partic
             participant
         })
         .collect()
-}
-
-/// Turns all participants until `done` says so.
-fn turn_until(
-    participants: &mut [Participant],
-    what: &str,
-    mut media: impl FnMut(usize, &[u8]),
-    mut done: impl FnMut(&mut [Participant]) -> bool,
-) {
-    let start = Instant::now();
-    while !done(participants) {
-        assert!(start.elapsed() < PATIENCE, "{what} did not happen");
-        for (index, participant) in participants.iter_mut().enumerate() {
-            participant.turn(Instant::now(), |header, packet| {
-                media(index, &packet[header.length()..]);
-            });
-        }
-        std::thread::sleep(Duration::from_micros(200));
-    }
 }
 
 fn media_reaches_everybody_else(worker: &WorkerHandle<Repeater>, family: &str) {
@@ -173,7 +110,7 @@ fn media_reaches_everybody_else(worker: &WorkerHandle<Repeater>, family: &str) {
 
 #[test]
 fn three_participants_join_and_one_is_heard_by_the_others() {
-    let worker = worker("127.0.0.1:0", WorkerConfig::default());
+    let worker: WorkerHandle<Repeater> = worker("127.0.0.1:0", WorkerConfig::default());
     media_reaches_everybody_else(&worker, "127.0.0.1:0");
     let traffic = in_engine(&worker, |engine, _| engine.traffic());
     assert_eq!((traffic.packets_in, traffic.packets_out), (50, 100));
@@ -186,19 +123,19 @@ fn without_segmentation_and_with_waiting_the_same_arrives() {
         without_segmentation: true,
         coalesce: Duration::from_millis(2),
     };
-    let worker = worker("127.0.0.1:0", config);
+    let worker: WorkerHandle<Repeater> = worker("127.0.0.1:0", config);
     media_reaches_everybody_else(&worker, "127.0.0.1:0");
 }
 
 #[test]
 fn ipv6_works_alike() {
-    let worker = worker("[::1]:0", WorkerConfig::default());
+    let worker: WorkerHandle<Repeater> = worker("[::1]:0", WorkerConfig::default());
     media_reaches_everybody_else(&worker, "[::1]:0");
 }
 
 #[test]
 fn strangers_are_dropped_and_counted() {
-    let worker = worker("127.0.0.1:0", WorkerConfig::default());
+    let worker: WorkerHandle<Repeater> = worker("127.0.0.1:0", WorkerConfig::default());
     let mut participants = call(&worker, 2, "127.0.0.1:0");
     let bridge = participants[0].transport().description();
     drop(bridge);
@@ -238,7 +175,7 @@ fn strangers_are_dropped_and_counted() {
 
 #[test]
 fn removed_endpoints_leave_nothing_behind() {
-    let worker = worker("127.0.0.1:0", WorkerConfig::default());
+    let worker: WorkerHandle<Repeater> = worker("127.0.0.1:0", WorkerConfig::default());
     for _ in 0..3 {
         let mut participants = call(&worker, 2, "127.0.0.1:0");
         turn_until(

@@ -1,0 +1,166 @@
+//! The real conference in a worker: audio and video from one participant to another, over sockets.
+#![expect(clippy::expect_used, reason = "tests name what must hold")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jitctl_bridge::media::{WorkerConfig, WorkerHandle};
+use jitctl_media::codec::Codec;
+use jitctl_media::conference::{
+    Conference, ConferenceConfig, EndpointDescription, MediaDescription, PayloadType,
+};
+use jitctl_media::engine::EndpointKey;
+use jitctl_media::identifiers::{SourceName, Ssrc};
+use jitctl_media::rtp::HeaderFields;
+use jitctl_media::source::{MediaKind, SourceDescription};
+use jitctl_media::transport::dtls::Identity;
+use jitctl_media::transport::{TransportEvent, TransportOptions};
+use jitctl_participant::Participant;
+use support::{in_engine, turn_until, worker};
+
+const AUDIO: u32 = 100;
+const VIDEO: u32 = 200;
+
+fn media() -> [MediaDescription; 2] {
+    [
+        MediaDescription {
+            kind: MediaKind::Audio,
+            payload_types: vec![PayloadType::new(111, Codec::Opus)],
+            extensions: Vec::new(),
+        },
+        MediaDescription {
+            kind: MediaKind::Video,
+            payload_types: vec![PayloadType::new(96, Codec::Vp8)],
+            extensions: Vec::new(),
+        },
+    ]
+}
+
+fn source(name: &str, kind: MediaKind, ssrc: u32) -> SourceDescription {
+    SourceDescription::from_groups(SourceName::from(name), kind, &[Ssrc(ssrc)], &[], &[])
+}
+
+/// Two participants; the first sends audio and video.
+fn call(worker: &WorkerHandle<Conference>) -> Vec<Participant> {
+    let conference = in_engine(worker, |engine, now| {
+        engine.add_conference(now, Conference::new(now, ConferenceConfig::default()))
+    });
+    let identity = Arc::new(Identity::generate().expect("a certificate"));
+    ["first", "second"]
+        .map(|id| {
+            let address = "127.0.0.1:0".parse().expect("an address");
+            let mut participant =
+                Participant::bind(address, Arc::clone(&identity), true).expect("bound");
+            let remote = participant.description(false);
+            let description = in_engine(worker, move |engine, now| {
+                let endpoint = engine
+                    .command(now, conference, |room, _| {
+                        let endpoint = room
+                            .create_endpoint(now, EndpointDescription::new(id))
+                            .expect("a new id");
+                        room.add_media(endpoint, &media()).expect("known");
+                        if id == "first" {
+                            for (name, kind, ssrc) in [
+                                ("first-a0", MediaKind::Audio, AUDIO),
+                                ("first-v0", MediaKind::Video, VIDEO),
+                            ] {
+                                room.set_sources(
+                                    now,
+                                    endpoint,
+                                    kind,
+                                    vec![source(name, kind, ssrc)],
+                                )
+                                .expect("free");
+                            }
+                        }
+                        endpoint
+                    })
+                    .expect("a conference");
+                let key = EndpointKey {
+                    conference,
+                    endpoint,
+                };
+                let description = engine
+                    .add_endpoint(now, key, TransportOptions::default())
+                    .expect("an endpoint");
+                engine.set_remote(now, key, remote).expect("usable");
+                description
+            });
+            participant
+                .join(Instant::now(), &description)
+                .expect("joins");
+            participant
+        })
+        .into()
+}
+
+/// A VP8 key frame of 640 x 360 in one packet, with picture identifier and temporal layer.
+fn key_frame(picture: u8) -> Vec<u8> {
+    let mut payload = vec![0x90, 0xE0, 0x80, picture, picture, 0x00];
+    payload.extend([0x10, 0x02, 0x00, 0x9D, 0x01, 0x2A, 0x80, 0x02, 0x68, 0x01]);
+    payload.extend([0x33; 200]);
+    payload
+}
+
+#[test]
+fn audio_flows_at_once_and_video_when_it_is_asked_for() {
+    let worker: WorkerHandle<Conference> = worker("127.0.0.1:0", WorkerConfig::default());
+    let mut participants = call(&worker);
+    let mut open = [false; 2];
+    turn_until(
+        &mut participants,
+        "joining",
+        |_, _| {},
+        |participants| {
+            for (index, participant) in participants.iter_mut().enumerate() {
+                while let Some(event) = participant.poll_event() {
+                    open[index] |= event == TransportEvent::ChannelOpen;
+                }
+            }
+            open == [true; 2]
+        },
+    );
+    let constraints =
+        r#"{"colibriClass":"ReceiverVideoConstraints","defaultConstraints":{"maxHeight":720}}"#;
+    participants[1]
+        .send_message(Instant::now(), constraints)
+        .expect("open");
+
+    let (mut audio, mut video) = (0u32, 0u32);
+    let mut number = 0u16;
+    let counts = &std::cell::RefCell::new((&mut audio, &mut video));
+    turn_until(
+        &mut participants,
+        "audio and video",
+        |index, payload| {
+            assert_eq!(index, 1, "only the second receives");
+            let mut counts = counts.borrow_mut();
+            match payload.last() {
+                Some(0x22) => *counts.0 += 1,
+                Some(0x33) => *counts.1 += 1,
+                other => panic!("payload ends in {other:?}"),
+            }
+        },
+        |participants| {
+            number += 1;
+            let fields = |payload_type, ssrc, clock: u32| HeaderFields {
+                payload_type,
+                marker: true,
+                sequence_number: number,
+                timestamp: u32::from(number) * clock,
+                ssrc,
+            };
+            participants[0]
+                .send_rtp(&fields(111, AUDIO, 960), &[], &[0x22; 80])
+                .expect("sent");
+            let frame = key_frame(number.to_be_bytes()[1]);
+            participants[0]
+                .send_rtp(&fields(96, VIDEO, 3000), &[], &frame)
+                .expect("sent");
+            let counts = counts.borrow();
+            *counts.0 >= 20 && *counts.1 >= 20
+        },
+    );
+}

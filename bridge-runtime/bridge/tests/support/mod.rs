@@ -1,0 +1,76 @@
+//! Workers and participants on the loopback interface.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, start};
+use jitctl_media::engine::{Engine, Room};
+use jitctl_media::transport::TransportConfig;
+use jitctl_media::transport::dtls::Identity;
+use jitctl_media::transport::ice::{AddressPlan, IceConfig};
+use jitctl_participant::Participant;
+
+/// Long enough for the slowest machine; nothing waits for it to pass.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn worker<R: Room + Send + 'static>(
+    address: &str,
+    config: WorkerConfig,
+) -> WorkerHandle<R> {
+    let address: SocketAddr = address.parse().expect("an address");
+    let socket = MediaSocket::bind(address).expect("bound");
+    let transport = TransportConfig {
+        plan: Arc::new(AddressPlan {
+            sockets: vec![socket.local()],
+            mappings: Vec::new(),
+            advertise_private: true,
+        }),
+        identity: Arc::new(Identity::generate().expect("a certificate")),
+        ice: IceConfig::default(),
+        fragment_prefix: "w0".to_owned(),
+    };
+    let (handle, _thread) = start(
+        "media-0",
+        vec![socket],
+        transport,
+        config,
+        Box::new(|_, _| {}),
+    )
+    .expect("started");
+    handle
+}
+
+pub(crate) fn in_engine<R: Room + 'static, Output: Send + 'static>(
+    worker: &WorkerHandle<R>,
+    command: impl FnOnce(&mut Engine<R>, Instant) -> Output + Send + 'static,
+) -> Output {
+    let (sender, receiver) = channel();
+    worker
+        .run(move |engine, now| {
+            let _ = sender.send(command(engine, now));
+        })
+        .expect("the worker runs");
+    receiver.recv_timeout(PATIENCE).expect("the worker answers")
+}
+
+/// Turns all participants until `done` says so.
+pub(crate) fn turn_until(
+    participants: &mut [Participant],
+    what: &str,
+    mut media: impl FnMut(usize, &[u8]),
+    mut done: impl FnMut(&mut [Participant]) -> bool,
+) {
+    let start = Instant::now();
+    while !done(participants) {
+        assert!(start.elapsed() < PATIENCE, "{what} did not happen");
+        for (index, participant) in participants.iter_mut().enumerate() {
+            participant.turn(Instant::now(), |header, packet| {
+                media(index, &packet[header.length()..]);
+            });
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
