@@ -231,96 +231,250 @@ fn turn(engine: &mut Engine<Repeater>, clients: &mut [Client], now: Instant) {
     let mut wire = Wire::default();
     engine.flush(now, &mut wire);
     for (to, datagram) in wire.0 {
-        let client = clients.iter_mut().find(|client| client.local == to);
-        client.expect("sent to a client").handle(now, &datagram);
+        // Checks may go to an address from which a captured request was sent again.
+        if let Some(client) = clients.iter_mut().find(|client| client.local == to) {
+            client.handle(now, &datagram);
+        }
     }
 }
 
-fn a_call_between(profiles: [Vec<SrtpProtectionProfile>; 2]) -> Vec<Profile> {
-    let mut now = Instant::now();
-    let mut engine = engine();
-    let conference = engine.add_conference(now, Repeater::default());
-    assert_eq!(conference, ConferenceIndex(0));
-    let mut clients: Vec<Client> = profiles
-        .into_iter()
-        .enumerate()
-        .map(|(index, profiles)| {
-            let local = format!("198.51.100.9:{}", 4000 + index);
-            let mut client = Client::new(now, &format!("client{index}"), &local, profiles);
-            let key = EndpointKey {
-                conference,
-                endpoint: EndpointIndex(index as u32),
-            };
-            let description = engine
-                .add_endpoint(now, key, TransportOptions::default())
-                .expect("an endpoint");
-            let ours = description.credentials;
-            client
-                .ice
-                .start_connectivity_checks(now, false, ours.fragment, ours.password)
-                .expect("started");
-            let remote = RemoteDescription {
-                credentials: Some(Credentials {
-                    fragment: format!("client{index}"),
-                    password: PASSWORD.to_owned(),
-                }),
-                fingerprints: vec![client.fingerprint.clone()],
-                dtls_role: Some(DtlsRole::Server),
-                ..RemoteDescription::default()
-            };
-            engine.set_remote(now, key, remote).expect("usable");
-            client
-        })
-        .collect();
-    let mut negotiated = Vec::new();
-    for _ in 0..1000 {
-        now += Duration::from_millis(1);
-        turn(&mut engine, &mut clients, now);
-        while let Some(event) = engine.poll_event() {
-            if let EngineEvent::Transport {
-                event: TransportEvent::Connected { profile },
-                ..
-            } = event
+struct Call {
+    now: Instant,
+    engine: Engine<Repeater>,
+    clients: Vec<Client>,
+    negotiated: Vec<Profile>,
+}
+
+impl Call {
+    /// Two clients that offer these profiles, connected.
+    fn between(profiles: [Vec<SrtpProtectionProfile>; 2]) -> Self {
+        let now = Instant::now();
+        let mut engine = engine();
+        let conference = engine.add_conference(now, Repeater::default());
+        assert_eq!(conference, ConferenceIndex(0));
+        let clients = profiles
+            .into_iter()
+            .enumerate()
+            .map(|(index, profiles)| join(&mut engine, now, conference, index, profiles))
+            .collect();
+        let mut call = Self {
+            now,
+            engine,
+            clients,
+            negotiated: Vec::new(),
+        };
+        for _ in 0..1000 {
+            call.turn(1);
+        }
+        assert!(
+            call.clients.iter().all(|client| client.srtp.is_some()),
+            "all connected"
+        );
+        call
+    }
+
+    fn turn(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+        turn(&mut self.engine, &mut self.clients, self.now);
+        while let Some(event) = self.engine.poll_event() {
+            if let EngineEvent::Transport { event, .. } = event
+                && let TransportEvent::Connected { profile } = event
             {
-                negotiated.push(profile);
+                self.negotiated.push(profile);
             }
         }
     }
-    assert!(
-        clients.iter().all(|client| client.srtp.is_some()),
-        "all connected"
-    );
-    for number in 0..20 {
-        clients[0].send_rtp(65_530u16.wrapping_add(number));
-        turn(&mut engine, &mut clients, now);
+
+    /// The first is heard by the second, over a roll-over of sequence numbers.
+    fn assert_media_flows(&mut self, first_sequence_number: u16) {
+        self.clients[1].received.clear();
+        for number in 0..20 {
+            self.clients[0].send_rtp(first_sequence_number.wrapping_add(number));
+            self.turn(0);
+        }
+        assert_eq!(self.clients[1].received.len(), 20);
+        assert!(
+            self.clients[1]
+                .received
+                .iter()
+                .all(|packet| packet[12..] == [0x5A; 500])
+        );
+        assert!(self.clients[0].received.is_empty());
     }
-    assert_eq!(clients[1].received.len(), 20);
-    assert!(
-        clients[1]
-            .received
-            .iter()
-            .all(|packet| packet[12..] == [0x5A; 500])
-    );
-    assert!(clients[0].received.is_empty());
-    negotiated
+}
+
+fn join(
+    engine: &mut Engine<Repeater>,
+    now: Instant,
+    conference: ConferenceIndex,
+    index: usize,
+    profiles: Vec<SrtpProtectionProfile>,
+) -> Client {
+    let local = format!("198.51.100.9:{}", 4000 + index);
+    let mut client = Client::new(now, &format!("client{index}"), &local, profiles);
+    let endpoint = EndpointIndex(u32::try_from(index).expect("few"));
+    let key = EndpointKey {
+        conference,
+        endpoint,
+    };
+    let description = engine
+        .add_endpoint(now, key, TransportOptions::default())
+        .expect("an endpoint");
+    let ours = description.credentials;
+    client
+        .ice
+        .start_connectivity_checks(now, false, ours.fragment, ours.password)
+        .expect("started");
+    let remote = RemoteDescription {
+        credentials: Some(Credentials {
+            fragment: format!("client{index}"),
+            password: PASSWORD.to_owned(),
+        }),
+        fingerprints: vec![client.fingerprint.clone()],
+        dtls_role: Some(DtlsRole::Server),
+        ..RemoteDescription::default()
+    };
+    engine.set_remote(now, key, remote).expect("usable");
+    client
 }
 
 #[test]
 fn gcm_is_preferred_even_if_the_client_lists_it_last() {
     let gcm = SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm;
     let cm = SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80;
-    let negotiated = a_call_between([vec![cm, gcm], vec![gcm, cm]]);
-    assert_eq!(negotiated, [Profile::AeadAes128Gcm; 2]);
+    let mut call = Call::between([vec![cm, gcm], vec![gcm, cm]]);
+    assert_eq!(call.negotiated, [Profile::AeadAes128Gcm; 2]);
+    call.assert_media_flows(65_530);
 }
 
 #[test]
 fn a_client_without_gcm_gets_counter_mode_in_the_same_call() {
     let gcm = SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm;
     let cm = SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80;
-    let mut negotiated = a_call_between([vec![cm], vec![gcm]]);
-    negotiated.sort_by_key(|profile| profile.rtp_overhead());
+    let mut call = Call::between([vec![cm], vec![gcm]]);
+    call.negotiated
+        .sort_by_key(|profile| profile.rtp_overhead());
     assert_eq!(
-        negotiated,
+        call.negotiated,
         [Profile::Aes128CmHmacSha1_80, Profile::AeadAes128Gcm]
     );
+    call.assert_media_flows(65_530);
+}
+
+/// splitmix64: noise that repeats from run to run.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut value = self.0;
+        value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        value ^ (value >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % (limit as u64).max(1)).expect("small")
+    }
+}
+
+/// Changes, cuts, lengthens or rewrites the first bytes of a datagram.
+fn mutate(datagram: &mut Vec<u8>, noise: &mut Noise) {
+    for _ in 0..=noise.below(3) {
+        let length = datagram.len();
+        match noise.below(4) {
+            0 if length > 0 => {
+                let position = noise.below(length);
+                datagram[position] ^= 1 << noise.below(8);
+            }
+            1 => datagram.truncate(noise.below(length + 1)),
+            2 => datagram.extend(std::iter::repeat_n(noise.next().to_be_bytes()[0], 7)),
+            _ => {
+                let end = length.min(16);
+                datagram[..end].fill_with(|| noise.next().to_be_bytes()[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn forged_and_mutated_datagrams_change_nothing_for_a_running_call() {
+    let gcm = SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm;
+    let mut call = Call::between([vec![gcm], vec![gcm]]);
+    // What the wire carries in either direction, to begin with.
+    let mut samples: Vec<Vec<u8>> = Vec::new();
+    call.clients[0].send_rtp(1);
+    for _ in 0..6000 {
+        call.now += Duration::from_millis(1);
+        for index in 0..2 {
+            for mut datagram in call.clients[index].turn(call.now) {
+                samples.push(datagram.clone());
+                let remote = call.clients[index].local;
+                let route = Route {
+                    local: address(BRIDGE),
+                    remote,
+                };
+                call.engine.handle_datagram(call.now, route, &mut datagram);
+            }
+        }
+        if call
+            .engine
+            .poll_timeout()
+            .is_some_and(|due| due <= call.now)
+        {
+            call.engine.handle_timeout(call.now);
+        }
+        let mut wire = Wire::default();
+        call.engine.flush(call.now, &mut wire);
+        for (to, datagram) in wire.0 {
+            samples.push(datagram.clone());
+            let client = call.clients.iter_mut().find(|client| client.local == to);
+            client.expect("a client").handle(call.now, &datagram);
+        }
+    }
+    // Plaintext DTLS records anyone can make: a fatal alert, a ClientHello, application data.
+    for (kind, body) in [(21, vec![2, 40]), (22, vec![1; 60]), (23, vec![9; 40])] {
+        let mut record = vec![kind, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 9, 0];
+        record.push(u8::try_from(body.len()).expect("short"));
+        record.extend(body);
+        samples.push(record);
+    }
+    assert!(
+        samples.len() > 8,
+        "stun, dtls and media are among {} samples",
+        samples.len()
+    );
+    let mut noise = Noise(7);
+    let before = call.engine.counters();
+    for round in 0..200_000usize {
+        let mut datagram = samples[noise.below(samples.len())].clone();
+        if round % 8 != 0 {
+            mutate(&mut datagram, &mut noise);
+        }
+        // From the clients' own addresses, and from strangers'.
+        let port = u16::try_from(4000 + round % 3).expect("small");
+        let remote = SocketAddr::new(address("198.51.100.9:1").ip(), port);
+        let route = Route {
+            local: address(BRIDGE),
+            remote,
+        };
+        call.engine.handle_datagram(call.now, route, &mut datagram);
+        if round % 64 == 0 {
+            call.engine.flush(call.now, &mut Wire::default());
+        }
+    }
+    let dropped: u64 = call
+        .engine
+        .counters()
+        .iter()
+        .map(|(_, count)| count)
+        .sum::<u64>()
+        - before.iter().map(|(_, count)| count).sum::<u64>();
+    assert!(dropped > 100_000, "{dropped} dropped");
+    call.clients[0].received.clear();
+    call.assert_media_flows(100);
+    for _ in 0..10_000 {
+        call.turn(1);
+    }
+    call.assert_media_flows(200);
 }

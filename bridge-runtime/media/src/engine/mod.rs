@@ -428,7 +428,9 @@ impl<R: Room> Engine<R> {
                 room.receive_rtcp(now, key.endpoint, packet, &mut outboxes);
             }
             Received::Stun => {
-                self.routes.bind(route, key);
+                if !self.is_in_use_by_another(route, key) {
+                    self.routes.bind(route, key);
+                }
                 self.settle(now, key);
                 self.tell(now, key, |room| room.consented(now, key.endpoint));
             }
@@ -557,6 +559,16 @@ impl<R: Room> Engine<R> {
                 .ok_or(Drop::UnknownFragment);
         }
         self.routes.find_or_asked(route).ok_or(Drop::UnknownAddress)
+    }
+
+    /// Whether `route` is the working path of an endpoint other than `key`. A captured request,
+    /// sent again from another client's address, must not take that address away.
+    fn is_in_use_by_another(&self, route: Route, key: EndpointKey) -> bool {
+        self.routes
+            .find(route)
+            .filter(|owner| *owner != key)
+            .and_then(|owner| self.transport(owner))
+            .is_some_and(|transport| transport.is_connected() && transport.route() == Some(route))
     }
 
     /// Carries a transport's results on: datagrams, events, addresses asked, its timer.
