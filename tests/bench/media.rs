@@ -6,6 +6,8 @@
 //! call, allocations per packet, and resident memory per participant. Conference logic is the
 //! engine's repeater: the numbers are those of transport, engine and edge. Nothing is asserted.
 
+#![expect(clippy::cast_precision_loss, reason = "counts become rates")]
+
 #[path = "support/mod.rs"]
 mod support;
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, start};
+use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, WorkerSeat, start};
 use jitctl_media::engine::{EndpointKey, Engine, Repeater};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::HeaderFields;
@@ -118,9 +120,9 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 fn worker(options: &Options) -> Result<WorkerHandle<Repeater>, Failure> {
-    let socket = MediaSocket::bind("127.0.0.1:0".parse()?)?;
+    let sockets = MediaSocket::bind_group("127.0.0.1:0".parse()?, 1)?;
     let plan = AddressPlan {
-        sockets: vec![socket.local()],
+        sockets: sockets.iter().map(MediaSocket::local).collect(),
         mappings: Vec::new(),
         advertise_private: true,
     };
@@ -134,13 +136,13 @@ fn worker(options: &Options) -> Result<WorkerHandle<Repeater>, Failure> {
         without_segmentation: options.without_segmentation,
         coalesce: options.coalesce,
     };
-    let (handle, _thread) = start(
-        "media",
-        vec![socket],
-        transport,
-        config,
-        Box::new(|_, _| {}),
-    )?;
+    let seat = WorkerSeat {
+        sockets,
+        on_event: Box::new(|_, _| {}),
+    };
+    let (handle, _thread) = start(vec![seat], &transport, config)?
+        .pop()
+        .ok_or("no worker was started")?;
     in_engine(&handle, |_, _| pin(0))?;
     Ok(handle)
 }

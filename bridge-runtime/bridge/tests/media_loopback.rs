@@ -6,14 +6,14 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jitctl_bridge::media::{WorkerConfig, WorkerHandle};
+use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle};
 use jitctl_media::engine::{ConferenceIndex, EndpointKey, Repeater};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::{Drop, LocalDescription, TransportEvent, TransportOptions};
 use jitctl_participant::Participant;
-use support::{PATIENCE, in_engine, turn_until, worker};
+use support::{PATIENCE, in_engine, turn_until, worker, workers};
 
 fn key(conference: ConferenceIndex, endpoint: u32) -> EndpointKey {
     EndpointKey {
@@ -125,6 +125,25 @@ fn without_segmentation_and_with_waiting_the_same_arrives() {
     };
     let worker: WorkerHandle<Repeater> = worker("127.0.0.1:0", config);
     media_reaches_everybody_else(&worker, "127.0.0.1:0");
+}
+
+#[test]
+fn workers_share_a_port_and_hand_over_what_is_not_theirs() {
+    let workers = workers("127.0.0.1:0", WorkerConfig::default(), 2);
+    // The kernel spreads the clients by their ports: of 12 calls with 3 clients each some arrive
+    // at the wrong worker, whichever owns the call.
+    for _ in 0..6 {
+        for worker in &workers {
+            media_reaches_everybody_else(worker, "127.0.0.1:0");
+        }
+    }
+}
+
+#[test]
+fn a_port_in_use_is_not_shared_unknowingly() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
+    let address = taken.local_addr().expect("an address");
+    assert!(MediaSocket::bind_group(address, 2).is_err());
 }
 
 #[test]

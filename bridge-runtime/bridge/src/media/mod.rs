@@ -2,11 +2,13 @@
 //!
 //! One worker is one thread with one socket per local address, one engine and no lock. Workers of
 //! one process share the port (`SO_REUSEPORT`); the kernel keeps a client's packets on one of
-//! them. Other threads speak to a worker through [`WorkerHandle::run`] only. No async runtime is
-//! involved: the path of a packet is receive, handle, send.
+//! them, and a worker that gets another's hands the bytes over. Other threads speak to a worker
+//! through [`WorkerHandle::run`] only. No async runtime is involved: the path of a packet is
+//! receive, handle, send.
 
 pub mod addresses;
 mod batch;
+mod mailbox;
 mod sender;
 mod socket;
 mod worker;
@@ -14,5 +16,6 @@ mod worker;
 pub use sender::SendCounters;
 pub use socket::{MediaSocket, SocketError};
 pub use worker::{
-    EventHandler, WorkerConfig, WorkerError, WorkerGone, WorkerHandle, WorkerStatistics, start,
+    EventHandler, StartedWorker, WorkerConfig, WorkerError, WorkerGone, WorkerHandle, WorkerSeat,
+    WorkerStatistics, start,
 };

@@ -25,12 +25,18 @@ pub struct MediaSocket {
 }
 
 impl MediaSocket {
-    /// Binds `address`; several workers of this process may bind the same one.
+    /// Binds `address` once for each of `workers`, which share it. Port 0 takes a free one.
     ///
     /// # Errors
-    /// [`SocketError`].
-    pub fn bind(address: SocketAddr) -> Result<Self, SocketError> {
-        Self::open(address).map_err(|source| SocketError { address, source })
+    /// [`SocketError`]; also when another process has the port, which sharing would hide.
+    pub fn bind_group(address: SocketAddr, workers: usize) -> Result<Vec<Self>, SocketError> {
+        let failed = |source| SocketError { address, source };
+        let address = UdpSocket::bind(address)
+            .and_then(|probe| probe.local_addr())
+            .map_err(failed)?;
+        (0..workers)
+            .map(|_| Self::open(address).map_err(failed))
+            .collect()
     }
 
     fn open(address: SocketAddr) -> io::Result<Self> {

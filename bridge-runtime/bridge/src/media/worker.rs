@@ -3,18 +3,19 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Receiver, Sender as ChannelSender, channel};
+use std::sync::mpsc::{Receiver, Sender as ChannelSender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jitctl_media::engine::{Engine, EngineEvent, Room, Traffic};
+use jitctl_media::engine::{Engine, EngineEvent, Room, Taken, Traffic};
 use jitctl_media::transport::ice::Route;
-use jitctl_media::transport::{DropCounters, TransportConfig};
+use jitctl_media::transport::{Drop, DropCounters, TransportConfig};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use super::batch::{BATCH, ReceiveBatch};
+use super::mailbox::{Directory, Mail, Mailbox, fragment_mark, worker_of_request};
 use super::sender::{SendCounters, Sender};
 use super::socket::MediaSocket;
 
@@ -118,49 +119,99 @@ impl<R: Room> WorkerHandle<R> {
     }
 }
 
-/// Starts a worker on `sockets`.
+/// A worker to start: its sockets, bound to the same addresses as the others', and who hears of
+/// its events.
+pub struct WorkerSeat<R: Room> {
+    /// One socket per local address.
+    pub sockets: Vec<MediaSocket>,
+    /// Called with what the engine reports.
+    pub on_event: EventHandler<R>,
+}
+
+impl<R: Room> std::fmt::Debug for WorkerSeat<R> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("WorkerSeat")
+            .field("sockets", &self.sockets)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The way to a worker, and its thread.
+pub type StartedWorker<R> = (WorkerHandle<R>, JoinHandle<()>);
+
+/// Starts a worker for each seat; together they serve one port. At most 256.
 ///
 /// # Errors
-/// [`WorkerError`] when the thread or its wake-up pipe cannot be had.
+/// [`WorkerError`] when a thread or a wake-up pipe cannot be had.
 pub fn start<R: Room + Send + 'static>(
-    name: &str,
-    sockets: Vec<MediaSocket>,
-    transport: TransportConfig,
+    seats: Vec<WorkerSeat<R>>,
+    transport: &TransportConfig,
     config: WorkerConfig,
-    on_event: EventHandler<R>,
-) -> Result<(WorkerHandle<R>, JoinHandle<()>), WorkerError> {
-    let (waker, wake) = UnixStream::pair()?;
-    waker.set_nonblocking(true)?;
-    wake.set_nonblocking(true)?;
-    let (commands, receiver) = channel();
-    let statistics = Arc::default();
-    let handle = WorkerHandle {
-        commands,
-        waker: Arc::new(waker),
-        statistics: Arc::clone(&statistics),
-    };
-    let worker = Worker {
-        engine: Engine::new(transport),
-        sender: Sender::new(sockets, !config.without_segmentation),
-        batch: ReceiveBatch::new(),
-        commands: receiver,
-        wake,
-        config,
-        on_event,
-        waiting_since: None,
-        statistics,
-        copied: None,
-    };
-    let thread = std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(|| worker.run())?;
-    Ok((handle, thread))
+) -> Result<Vec<StartedWorker<R>>, WorkerError> {
+    let mut pipes = Vec::new();
+    let mut mailboxes = Vec::new();
+    for _ in &seats {
+        let (waker, wake) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        wake.set_nonblocking(true)?;
+        let waker = Arc::new(waker);
+        mailboxes.push(Mailbox::new(Arc::clone(&waker)));
+        pipes.push((waker, wake));
+    }
+    let mailboxes: Arc<[Mailbox]> = mailboxes.into();
+    let mut started = Vec::new();
+    for (index, (seat, (waker, wake))) in seats.into_iter().zip(pipes).enumerate() {
+        let (commands, receiver) = channel();
+        let statistics = Arc::default();
+        let handle = WorkerHandle {
+            commands,
+            waker,
+            statistics: Arc::clone(&statistics),
+        };
+        let prefix = transport.fragment_prefix.clone();
+        let transport = TransportConfig {
+            fragment_prefix: prefix.clone() + &fragment_mark(index),
+            ..transport.clone()
+        };
+        let worker = Worker {
+            index,
+            engine: Engine::new(transport),
+            sender: Sender::new(seat.sockets, !config.without_segmentation),
+            batch: ReceiveBatch::new(),
+            mailboxes: Arc::clone(&mailboxes),
+            mail: Mail::default(),
+            directory: Directory::default(),
+            prefix,
+            commands: receiver,
+            wake,
+            config,
+            on_event: seat.on_event,
+            waiting_since: None,
+            statistics,
+            copied: None,
+        };
+        let name = format!("media-{index}");
+        started.push((
+            handle,
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(|| worker.run())?,
+        ));
+    }
+    Ok(started)
 }
 
 struct Worker<R: Room> {
+    index: usize,
     engine: Engine<R>,
     sender: Sender,
     batch: ReceiveBatch,
+    mailboxes: Arc<[Mailbox]>,
+    mail: Mail,
+    directory: Directory,
+    /// What fragments of all workers begin with.
+    prefix: String,
     commands: Receiver<Command<R>>,
     wake: UnixStream,
     config: WorkerConfig,
@@ -186,7 +237,7 @@ impl<R: Room> Worker<R> {
                     now = self.receive(index, now);
                 }
             }
-            if ready & 1 != 0 && !self.obey(now) {
+            if (ready & 1 != 0 || ready == 0) && !self.obey(now) {
                 return;
             }
             if self.engine.poll_timeout().is_some_and(|due| due <= now) {
@@ -252,8 +303,18 @@ impl<R: Room> Worker<R> {
             now = Instant::now();
             for slot in 0..count {
                 if let Some((remote, datagram)) = self.batch.datagram(slot) {
-                    self.engine
-                        .handle_datagram(now, Route { local, remote }, datagram);
+                    let route = Route { local, remote };
+                    if let Err(reason) = self.engine.offer_datagram(now, route, datagram) {
+                        let origin = Origin {
+                            index: self.index,
+                            mailboxes: &self.mailboxes,
+                            directory: &self.directory,
+                            prefix: &self.prefix,
+                        };
+                        if !origin.hand_over(route, datagram, reason) {
+                            self.engine.count_drop(reason);
+                        }
+                    }
                 }
             }
             if self.engine.pending_bytes() > FLUSH_BYTES {
@@ -266,14 +327,36 @@ impl<R: Room> Worker<R> {
         now
     }
 
-    /// Runs commands; false when nobody is left to send any.
+    /// Takes datagrams of this worker's clients that arrived at others.
+    fn read_mail(&mut self, now: Instant) {
+        self.mailboxes[self.index].collect(&mut self.mail, &mut self.directory);
+        for (stray, datagram) in self.mail.strays() {
+            let answer = match self.engine.offer_datagram(now, stray.route, datagram) {
+                Ok(Taken::Authentic) => Some(self.index),
+                Ok(Taken::Consumed) => continue,
+                Err(reason) => {
+                    self.engine.count_drop(reason);
+                    None
+                }
+            };
+            if let Some(origin) = self.mailboxes.get(stray.origin) {
+                origin.steer(stray.route, answer);
+            }
+        }
+    }
+
+    /// Runs commands and reads mail; false when nobody is left to send commands.
     fn obey(&mut self, now: Instant) -> bool {
         let mut bytes = [0; 64];
-        let closed = matches!((&self.wake).read(&mut bytes), Ok(0));
-        while let Ok(command) = self.commands.try_recv() {
-            command(&mut self.engine, now);
+        let _ = (&self.wake).read(&mut bytes);
+        self.read_mail(now);
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => command(&mut self.engine, now),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
         }
-        !closed
     }
 
     fn flush_when_due(&mut self, now: Instant) {
@@ -305,5 +388,31 @@ impl<R: Room> Worker<R> {
                 at: Some(now),
             };
         }
+    }
+}
+
+/// What a worker needs to pass a datagram on, apart from its engine and buffers.
+struct Origin<'worker> {
+    index: usize,
+    mailboxes: &'worker [Mailbox],
+    directory: &'worker Directory,
+    prefix: &'worker str,
+}
+
+impl Origin<'_> {
+    /// Hands a datagram to the worker it belongs to; false if there is none.
+    fn hand_over(&self, route: Route, datagram: &[u8], reason: Drop) -> bool {
+        if self.mailboxes.len() < 2 {
+            return false;
+        }
+        let owner = match reason {
+            Drop::UnknownFragment => worker_of_request(self.prefix, datagram),
+            Drop::UnknownAddress => self.directory.owner(route),
+            _ => None,
+        };
+        owner
+            .filter(|owner| *owner != self.index)
+            .and_then(|owner| self.mailboxes.get(owner))
+            .is_some_and(|mailbox| mailbox.hand_over(self.index, route, datagram))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, start};
+use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, WorkerSeat, start};
 use jitctl_media::engine::{Engine, Room};
 use jitctl_media::transport::TransportConfig;
 use jitctl_media::transport::dtls::Identity;
@@ -20,27 +20,39 @@ pub(crate) fn worker<R: Room + Send + 'static>(
     address: &str,
     config: WorkerConfig,
 ) -> WorkerHandle<R> {
+    workers(address, config, 1).remove(0)
+}
+
+/// Workers that share one port.
+pub(crate) fn workers<R: Room + Send + 'static>(
+    address: &str,
+    config: WorkerConfig,
+    count: usize,
+) -> Vec<WorkerHandle<R>> {
     let address: SocketAddr = address.parse().expect("an address");
-    let socket = MediaSocket::bind(address).expect("bound");
+    let sockets = MediaSocket::bind_group(address, count).expect("bound");
     let transport = TransportConfig {
         plan: Arc::new(AddressPlan {
-            sockets: vec![socket.local()],
+            sockets: vec![sockets[0].local()],
             mappings: Vec::new(),
             advertise_private: true,
         }),
         identity: Arc::new(Identity::generate().expect("a certificate")),
         ice: IceConfig::default(),
-        fragment_prefix: "w0".to_owned(),
+        fragment_prefix: "test".to_owned(),
     };
-    let (handle, _thread) = start(
-        "media-0",
-        vec![socket],
-        transport,
-        config,
-        Box::new(|_, _| {}),
-    )
-    .expect("started");
-    handle
+    let seats = sockets
+        .into_iter()
+        .map(|socket| WorkerSeat {
+            sockets: vec![socket],
+            on_event: Box::new(|_, _| {}),
+        })
+        .collect();
+    let started = start(seats, &transport, config).expect("started");
+    started
+        .into_iter()
+        .map(|(handle, _thread)| handle)
+        .collect()
 }
 
 pub(crate) fn in_engine<R: Room + 'static, Output: Send + 'static>(

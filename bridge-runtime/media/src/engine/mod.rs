@@ -74,6 +74,15 @@ pub enum EngineEvent {
     },
 }
 
+/// What became of a datagram that belongs to an endpoint here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Used, or dropped and counted.
+    Consumed,
+    /// An authentic STUN message: the sender's address belongs here.
+    Authentic,
+}
+
 /// Why a command was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -367,21 +376,35 @@ impl<R: Room> Engine<R> {
         }
     }
 
-    /// Takes a datagram that arrived on `route`.
+    /// Takes a datagram that arrived on `route`. What belongs to no endpoint here is counted.
     #[inline]
     pub fn handle_datagram(&mut self, now: Instant, route: Route, datagram: &mut [u8]) {
+        if let Err(reason) = self.offer_datagram(now, route, datagram) {
+            self.counters.count(reason);
+        }
+    }
+
+    /// Counts a datagram that no worker wanted.
+    pub fn count_drop(&mut self, reason: Drop) {
+        self.counters.count(reason);
+    }
+
+    /// Takes a datagram that arrived on `route`, if it belongs to an endpoint here.
+    ///
+    /// # Errors
+    /// Why it does not; it is untouched and not counted, another worker may know it.
+    #[inline]
+    pub fn offer_datagram(
+        &mut self,
+        now: Instant,
+        route: Route,
+        datagram: &mut [u8],
+    ) -> Result<Taken, Drop> {
         let key = match classify(datagram) {
             DatagramKind::Stun => self.owner_of_stun(route, datagram),
             DatagramKind::Unknown => Err(Drop::NotMedia),
             _ => self.routes.find(route).ok_or(Drop::UnknownAddress),
-        };
-        let key = match key {
-            Ok(key) => key,
-            Err(reason) => {
-                self.counters.count(reason);
-                return;
-            }
-        };
+        }?;
         let Self {
             conferences,
             arena,
@@ -394,10 +417,10 @@ impl<R: Room> Engine<R> {
             .get_mut(key.conference.0 as usize)
             .and_then(Option::as_mut)
         else {
-            return;
+            return Err(Drop::UnknownAddress);
         };
         let Some(Some(endpoint)) = conference.endpoints.get_mut(key.endpoint.as_usize()) else {
-            return;
+            return Err(Drop::UnknownAddress);
         };
         if !std::mem::replace(&mut conference.touched, true) {
             touched.push(key.conference);
@@ -433,10 +456,12 @@ impl<R: Room> Engine<R> {
                 }
                 self.settle(now, key);
                 self.tell(now, key, |room| room.consented(now, key.endpoint));
+                return Ok(Taken::Authentic);
             }
             Received::Handled => self.settle(now, key),
             Received::Dropped(_) => {}
         }
+        Ok(Taken::Consumed)
     }
 
     /// Bytes that wait for [`Engine::flush`]; the edge flushes early when they grow.
