@@ -16,6 +16,10 @@ use crate::stream::{Output, Resumption};
 /// Bytes that may wait for a slow server before the connection counts as lost.
 const MAXIMUM_UNSENT_BYTES: usize = 64 << 20;
 
+/// A session that lasted so long was fine; two hosts that throw each other out never get there,
+/// and so try less and less often.
+const STABLE: Duration = Duration::from_secs(10);
+
 /// Stanzas kept while waiting for a resumption.
 const MAXIMUM_HELD: usize = 10_000;
 
@@ -65,10 +69,18 @@ impl Connection {
     async fn run(&mut self) -> Stop {
         loop {
             let failure = match self.attempt().await {
-                Ok(session) => match self.serve(session).await {
-                    Ok(stop) => return stop,
-                    Err(failure) => failure,
-                },
+                Ok(session) => {
+                    let online_since = Instant::now();
+                    match self.serve(session).await {
+                        Ok(stop) => return stop,
+                        Err(failure) => {
+                            if online_since.elapsed() >= STABLE {
+                                self.config.backoff.reset();
+                            }
+                            failure
+                        }
+                    }
+                }
                 Err(Ok(stop)) => return stop,
                 Err(Err(failure)) => failure,
             };
@@ -116,10 +128,7 @@ impl Connection {
             }
         };
         match result {
-            Ok(Ok(session)) => {
-                self.config.backoff.reset();
-                Ok(session)
-            }
+            Ok(Ok(session)) => Ok(session),
             Ok(Err((failure, _))) => {
                 if !failure.allows_resumption() {
                     self.resumption = None;
