@@ -234,7 +234,7 @@ pub(crate) struct Switches {
 impl Switches {
     /// Asks `apt-config`; nothing when the machine has no apt.
     pub(crate) fn of_machine() -> Self {
-        let dump = process::run(process::command("apt-config").arg("dump"), None);
+        let dump = process::run(process::command("apt-config").arg("dump"));
         Self::parse(&dump.unwrap_or_default())
     }
 
@@ -391,7 +391,7 @@ Signed-By: -----BEGIN PGP PUBLIC KEY BLOCK-----
 
     #[test]
     fn disabled_stanzas_are_left_out() {
-        assert!(parse_deb822(&format!("Enabled: no\n{}", THIRD_PARTY)).len() == 1);
+        assert!(parse_deb822(&format!("Enabled: no\n{THIRD_PARTY}")).len() == 1);
     }
 
     #[test]

@@ -8,7 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 use crate::error::LabError;
+use crate::files;
+use crate::paths::LabPaths;
 
 /// The control group of one lab, in the unified hierarchy.
 #[derive(Clone, Debug)]
@@ -19,8 +23,13 @@ pub(crate) struct LabCgroup {
 
 impl LabCgroup {
     /// The group of the lab; it need not exist.
-    pub(crate) fn of(lab: &str) -> Result<Self, LabError> {
-        let name = format!("jitctl-lab-{lab}");
+    ///
+    /// Its name holds a digest of the state directory: labs of the same name may have different
+    /// owners, and one's `down` must not end the other's.
+    pub(crate) fn of(paths: &LabPaths) -> Result<Self, LabError> {
+        let digest = Sha256::digest(paths.state().as_os_str().as_encoded_bytes());
+        let digest = files::hexadecimal(&digest[..4]);
+        let name = format!("jitctl-lab-{}-{digest}", paths.name());
         let root = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
             .into_iter()
             .map(Path::new)

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), LabError> {
     let paths = LabPaths::of_state(Path::new(state), Path::new(cache));
     let holder = control::holder_process(&paths)?;
     // In the lab's control group, so that `down` finds it.
-    cgroup::join(&LabCgroup::of(&paths.name())?.make("client")?)?;
+    cgroup::join(&LabCgroup::of(&paths)?.make("client")?)?;
     let network = format!("/proc/{holder}/root/run/netns/{CLIENT_NAMESPACE}");
     let network = File::open(&network).map_err(LabError::file("open", network))?;
     setns(network, CloneFlags::CLONE_NEWNET)

@@ -69,25 +69,20 @@ pub(crate) fn listen(paths: &LabPaths) -> Result<UnixListener, LabError> {
     let socket = paths.control_socket();
     let _ = std::fs::remove_file(&socket);
     through_directory(&socket, |short| UnixListener::bind(short))
-}
-
-fn connect(paths: &LabPaths) -> Result<UnixStream, LabError> {
-    through_directory(&paths.control_socket(), |short| UnixStream::connect(short))
+        .map_err(LabError::file("use the socket", socket))
 }
 
 fn through_directory<T>(
     socket: &Path,
     open: impl FnOnce(&Path) -> std::io::Result<T>,
-) -> Result<T, LabError> {
-    let attempt = || {
-        let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
-        let name = socket.file_name().unwrap_or_default();
-        let short = Path::new("/proc/self/fd")
+) -> std::io::Result<T> {
+    let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
+    let name = socket.file_name().unwrap_or_default();
+    open(
+        &Path::new("/proc/self/fd")
             .join(directory.as_raw_fd().to_string())
-            .join(name);
-        open(&short)
-    };
-    attempt().map_err(LabError::file("use the socket", socket))
+            .join(name),
+    )
 }
 
 /// Asks the holder and waits for its answer.
@@ -95,31 +90,47 @@ pub(crate) fn ask(paths: &LabPaths, request: &Request) -> Result<Reply, LabError
     if !is_up(paths) {
         return Err(LabError::NotUp(paths.name()));
     }
-    let stream = connect(paths)?;
-    let exchange = || -> std::io::Result<Reply> {
-        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
-        let mut line = serde_json::to_vec(request)?;
-        line.push(b'\n');
-        (&stream).write_all(&line)?;
-        let mut answer = String::new();
-        BufReader::new(&stream).read_line(&mut answer)?;
-        Ok(serde_json::from_str(&answer)?)
-    };
-    let reply = exchange().map_err(LabError::system("talk to the lab's first process"))?;
-    match reply {
-        Reply::Refused {
+    match exchange(paths, request) {
+        Ok(Reply::Refused {
             reason,
             remedy: Some(remedy),
-        } => Err(LabError::FaultUnavailable {
+        }) => Err(LabError::FaultUnavailable {
             problem: reason,
             remedy,
         }),
-        Reply::Refused {
+        Ok(Reply::Refused {
             reason,
             remedy: None,
-        } => Err(LabError::Refused(reason)),
-        reply => Ok(reply),
+        }) => Err(LabError::Refused(reason)),
+        Ok(reply) => Ok(reply),
+        Err(_) if dies_now(paths) => Err(LabError::NotUp(paths.name())),
+        Err(error) => Err(LabError::system("talk to the lab's first process")(error)),
     }
+}
+
+fn exchange(paths: &LabPaths, request: &Request) -> std::io::Result<Reply> {
+    let socket = paths.control_socket();
+    let stream = through_directory(&socket, |short| UnixStream::connect(short))?;
+    stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    (&stream).write_all(&line)?;
+    let mut answer = String::new();
+    BufReader::new(&stream).read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
+}
+
+/// Whether the holder that did not answer is on its way out: a dying one keeps its lock until
+/// the kernel has ended all of the lab.
+fn dies_now(paths: &LabPaths) -> bool {
+    let start = Instant::now();
+    while is_up(paths) {
+        if start.elapsed() > Duration::from_secs(2) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
 }
 
 /// Whether a holder of this lab lives.
@@ -158,7 +169,7 @@ pub(crate) fn wait_until_ready(
 ) -> Result<(), LabError> {
     let start = Instant::now();
     loop {
-        if is_up(paths) && matches!(ask(paths, &Request::Status), Ok(Reply::Status { .. })) {
+        if is_up(paths) && exchange(paths, &Request::Status).is_ok() {
             return Ok(());
         }
         if is_doomed() || start.elapsed() > patience {

@@ -15,7 +15,7 @@ pub enum Fault {
     Loss {
         /// On which host's link.
         host: HostName,
-        /// How many of a hundred, each way.
+        /// How many of a hundred IP packets, each way: of pings, nearly twice as many.
         percent: u8,
     },
     /// Packets to the host arrive later.

@@ -1,5 +1,6 @@
 //! Small helpers on files: whole-file writes that are never seen half done, and locks.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -33,6 +34,14 @@ pub(crate) fn replace(path: &Path, text: &[u8], mode: u32) -> Result<(), LabErro
         fs::rename(temporary, path)
     };
     write().map_err(LabError::file("write", path))
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The last lines of a log, for an error's text.

@@ -42,8 +42,8 @@ fn run_holder(arguments: &[OsString]) -> Result<(), LabError> {
         Some("hold") => holder::hold(rest),
         Some("boot") => boot(rest),
         Some("client") => client::run(rest),
-        Some("build") => base::run_builder(false, rest),
-        Some("build-inside") => base::run_builder(true, rest),
+        Some("base") => base::run_builder(false, rest),
+        Some("base-inside") => base::run_builder(true, rest),
         _ => Err(LabError::Refused(
             "this command is for jitctl itself".into(),
         )),

@@ -127,13 +127,12 @@ impl Lab {
         }
         let mut lifeline = None;
         if !control::is_up(&self.paths) {
-            if LabCgroup::of(&self.paths.name())?.exists() {
+            if LabCgroup::of(&self.paths)?.exists() {
                 observer(Event::Sweeping);
                 self.sweep()?;
             }
             let base = self.base(&record, observer)?;
             record.base = Some(base);
-            ssh::ensure_key(&self.paths)?;
             certificates::ensure(&self.paths)?;
             record.store(&self.paths)?;
             lifeline = self.start_holder(&lock, options.ephemeral)?;
@@ -175,7 +174,7 @@ impl Lab {
     pub fn down(&self, observer: &mut dyn FnMut(Event)) -> Result<(), LabError> {
         let start = Instant::now();
         preflight::check_root()?;
-        if self.paths.state().exists() || LabCgroup::of(&self.paths.name())?.exists() {
+        if self.paths.state().exists() || LabCgroup::of(&self.paths)?.exists() {
             let _lock = self.lock(observer)?;
             self.sweep()?;
             let state = self.paths.state();
@@ -190,10 +189,13 @@ impl Lab {
     /// What the lab is and does now; also for a lab that is down.
     pub fn status(&self) -> Result<LabStatus, LabError> {
         let record = Record::load(&self.paths)?;
-        let up = control::is_up(&self.paths);
+        let answer = match control::ask(&self.paths, &Request::Status) {
+            Err(LabError::NotUp(_)) => None,
+            answer => Some(answer?),
+        };
         let mut status = LabStatus {
             name: self.paths.name(),
-            up,
+            up: answer.is_some(),
             hosts: Vec::new(),
             faults: Vec::new(),
             ssh_config: self.paths.ssh_config(),
@@ -201,8 +203,7 @@ impl Lab {
             client: crate::address::CLIENT,
         };
         let mut running = Vec::new();
-        if up && let Reply::Status { hosts, faults } = control::ask(&self.paths, &Request::Status)?
-        {
+        if let Some(Reply::Status { hosts, faults }) = answer {
             running = hosts;
             status.faults = faults;
         }
@@ -246,14 +247,31 @@ impl Lab {
 
     /// Mends one fault, as it is listed in the status.
     pub fn clear_fault(&self, fault: Fault) -> Result<(), LabError> {
-        let what = ClearWhat::Exactly(fault);
-        control::ask(&self.paths, &Request::Clear { what }).map(drop)
+        self.clear(ClearWhat::Exactly(fault))
     }
 
     /// Mends everything of one host, or with `None` of the whole lab.
     pub fn clear_faults(&self, host: Option<&HostName>) -> Result<(), LabError> {
-        let what = host.map_or(ClearWhat::All, |host| ClearWhat::Host(host.clone()));
-        control::ask(&self.paths, &Request::Clear { what }).map(drop)
+        self.clear(host.map_or(ClearWhat::All, |host| ClearWhat::Host(host.clone())))
+    }
+
+    /// Mends, and waits for the hosts that get their power back.
+    fn clear(&self, what: ClearWhat) -> Result<(), LabError> {
+        let powered_off = |status: LabStatus| {
+            let hosts = status.faults.into_iter().filter_map(|fault| match fault {
+                Fault::PowerOff { host } => Some(host),
+                _ => None,
+            });
+            hosts.collect::<Vec<_>>()
+        };
+        let before = powered_off(self.status()?);
+        control::ask(&self.paths, &Request::Clear { what })?;
+        if before.is_empty() {
+            return Ok(());
+        }
+        let after = powered_off(self.status()?);
+        let mut booting = before.iter().filter(|host| !after.contains(host));
+        booting.try_for_each(|host| self.wait_for_host(host))
     }
 
     /// Reboots a host by its own `systemctl reboot` and waits for its sshd.
@@ -270,10 +288,7 @@ impl Lab {
         };
         let before = boots(self)?;
         let target = ExecTarget::Host(host.clone());
-        process::run(
-            &mut self.exec_command(&target, ["systemctl", "reboot"])?,
-            None,
-        )?;
+        process::run(&mut self.exec_command(&target, ["systemctl", "reboot"])?)?;
         let start = Instant::now();
         while boots(self)? == before {
             if start.elapsed() > SSH_PATIENCE {
@@ -315,7 +330,7 @@ impl Lab {
             }
             ExecTarget::Host(host) => {
                 Record::load(&self.paths)?.host(host.as_str())?;
-                let group = LabCgroup::of(&self.paths.name())?.part(host.as_str());
+                let group = LabCgroup::of(&self.paths)?.part(host.as_str());
                 let leader = cgroup::leader(&group)
                     .ok_or_else(|| LabError::HostNotRunning(host.to_string()))?;
                 let mut command = Command::new("nsenter");
@@ -360,7 +375,7 @@ impl Lab {
 
     fn lock(&self, observer: &mut dyn FnMut(Event)) -> Result<File, LabError> {
         files::lock(&self.paths.command_lock(), || {
-            observer(Event::WaitingForOtherCommand)
+            observer(Event::WaitingForOtherCommand);
         })
     }
 
@@ -480,7 +495,7 @@ impl Lab {
 
     /// Kills what runs of the lab and removes its control groups; its files stay.
     fn sweep(&self) -> Result<(), LabError> {
-        let group = LabCgroup::of(&self.paths.name())?;
+        let group = LabCgroup::of(&self.paths)?;
         let start = Instant::now();
         loop {
             group.kill()?;

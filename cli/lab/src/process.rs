@@ -1,8 +1,12 @@
 //! Running programs of the outer machine outside the holder, and telling processes apart.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 
 use crate::error::LabError;
 
@@ -20,24 +24,28 @@ pub(crate) fn command(program: &str) -> Command {
 }
 
 /// Runs a command to its end; its output when it succeeded, an error with its words when not.
-pub(crate) fn run(command: &mut Command, input: Option<&str>) -> Result<String, LabError> {
+pub(crate) fn run(command: &mut Command) -> Result<String, LabError> {
+    command.stdin(Stdio::null());
+    run_with_input(command)
+}
+
+/// Runs one of the lab's own processes that calls [`die_with_parent`]: it ends with us.
+pub(crate) fn run_tied(command: &mut Command) -> Result<String, LabError> {
+    command.stdin(Stdio::piped());
+    run_with_input(command)
+}
+
+fn run_with_input(command: &mut Command) -> Result<String, LabError> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    if input.is_some() {
-        command.stdin(Stdio::piped());
-    }
-    let mut start = || -> std::io::Result<Output> {
-        let mut child = command.spawn()?;
-        if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
-            // A program that ends early says why itself; the broken pipe adds nothing.
-            let _ = pipe.write_all(input.as_bytes());
-        }
-        child.wait_with_output()
-    };
-    let output = start();
-    let output = output.map_err(|source| LabError::System {
+    let spawned = command.spawn();
+    let failed = |source| LabError::System {
         action: format!("run `{}`", describe(command)),
         source,
-    })?;
+    };
+    let mut child = spawned.map_err(failed)?;
+    // Open until the end, whoever ends first.
+    let _input = child.stdin.take();
+    let output = child.wait_with_output().map_err(failed)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -46,6 +54,23 @@ pub(crate) fn run(command: &mut Command, input: Option<&str>) -> Result<String, 
         status: output.status.to_string(),
         output: last_lines(&String::from_utf8_lossy(&output.stderr), 15),
     })
+}
+
+/// Ends this process when its parent dies, also when that happened just now.
+///
+/// Standard input must be a pipe that the parent holds open, as [`run_tied`] arranges.
+pub(crate) fn die_with_parent() -> Result<(), LabError> {
+    set_pdeathsig(Signal::SIGKILL).map_err(LabError::system("tie a process to its parent"))?;
+    let input = std::io::stdin();
+    let mut watched = [PollFd::new(input.as_fd(), PollFlags::POLLHUP)];
+    poll(&mut watched, PollTimeout::ZERO).map_err(LabError::system("look at the parent"))?;
+    let events = watched[0].revents().unwrap_or(PollFlags::empty());
+    if events.contains(PollFlags::POLLHUP) {
+        return Err(LabError::Refused(
+            "the command that wanted this has ended".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// The program and its first arguments, for messages.
@@ -93,16 +118,11 @@ mod tests {
 
     #[test]
     fn a_failed_command_tells_its_last_words() {
-        let error = run(command("sh").args(["-c", "echo reason >&2; exit 3"]), None).unwrap_err();
+        let error = run(command("sh").args(["-c", "echo reason >&2; exit 3"])).unwrap_err();
         let text = error.to_string();
         assert!(
             text.contains("reason") && text.contains("exit status: 3"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn input_reaches_the_command() {
-        assert_eq!(run(&mut command("cat"), Some("words")).unwrap(), "words");
     }
 }

@@ -1,28 +1,12 @@
-//! The texts that let plain ssh reach the hosts: `ssh_config`, `known_hosts`, and the key.
+//! The texts that let plain ssh reach the hosts: `ssh_config` and `known_hosts`.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::error::LabError;
+use crate::files;
 use crate::host::HostSpec;
 use crate::paths::LabPaths;
-use crate::{files, process};
-
-/// Makes the key that every host trusts, unless the lab has one.
-pub(crate) fn ensure_key(paths: &LabPaths) -> Result<(), LabError> {
-    let key = paths.ssh_key();
-    if key.exists() && key.with_extension("pub").exists() {
-        return Ok(());
-    }
-    let _ = std::fs::remove_file(&key);
-    let mut generate = process::command("ssh-keygen");
-    generate.args(["-q", "-t", "ed25519", "-N", "", "-C"]);
-    generate
-        .arg(format!("jitctl-lab-{}", paths.name()))
-        .arg("-f")
-        .arg(&key);
-    process::run(&mut generate, None).map(drop)
-}
 
 /// Writes `ssh_config` and `known_hosts` for hosts whose keys are there.
 pub(crate) fn write_configuration(

@@ -1,7 +1,7 @@
-//! Building the base image on a tmpfs, where dpkg's many syncs cost nothing.
+//! Building the base image on a tmpfs, where dpkg's many syncs cost nothing, and unpacking it.
 //!
-//! The builder is the first process of mount and process namespaces of its own and dies with
-//! the command that wanted the image: a killed build leaves no process and no mount.
+//! The worker is the first process of mount and process namespaces of its own and dies with
+//! the command that wanted the image: a killed one leaves no process and no mount.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
 
 use super::{Ingredients, recipe};
 use crate::error::LabError;
@@ -40,31 +38,62 @@ pub(super) fn build(
     files::replace(&work.join(BUILD_SWITCHES), switches.as_bytes(), 0o600)?;
     let switches = ingredients.switches.for_hosts();
     files::replace(&work.join(HOST_SWITCHES), switches.as_bytes(), 0o644)?;
-    let mut builder = process::command(&program.to_string_lossy());
-    builder
-        .args(["__lab-holder", "build"])
-        .arg(&work)
-        .arg(archive);
-    let result = process::run(&mut builder, None);
+    let result = run_worker(program, "build", &work, archive);
     let _ = fs::remove_dir_all(&work);
-    result.map(drop)
+    result
 }
 
-/// The builder's own process: `build WORK ARCHIVE` steps into a process namespace and starts
-/// itself again as `build-inside WORK ARCHIVE`.
+/// Unpacks `archive` into the fresh directory `root`.
+pub(super) fn unpack(archive: &Path, root: &Path, program: &Path) -> Result<(), LabError> {
+    run_worker(program, "unpack", root, archive)
+}
+
+fn run_worker(
+    program: &Path,
+    task: &str,
+    directory: &Path,
+    archive: &Path,
+) -> Result<(), LabError> {
+    let mut worker = process::command(&program.to_string_lossy());
+    worker
+        .args(["__lab-holder", "base", task])
+        .arg(directory)
+        .arg(archive);
+    process::run_tied(&mut worker).map(drop)
+}
+
+/// The worker's own process: `base TASK DIRECTORY ARCHIVE` steps into a process namespace and
+/// starts itself again as `base-inside` with the same arguments.
 pub(crate) fn run_builder(inside: bool, arguments: &[OsString]) -> Result<(), LabError> {
-    let [work, archive] = arguments else {
-        return Err(LabError::Refused("usage: build WORK ARCHIVE".into()));
+    let [task, directory, archive] = arguments else {
+        return Err(LabError::Refused(
+            "usage: base build|unpack DIRECTORY ARCHIVE".into(),
+        ));
     };
-    set_pdeathsig(Signal::SIGKILL).map_err(LabError::system("tie the build to its caller"))?;
-    if inside {
-        return build_inside(Path::new(work), Path::new(archive));
+    process::die_with_parent()?;
+    if !inside {
+        unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
+            .map_err(LabError::system("make namespaces for the build"))?;
+        let mut inner = process::command("/proc/self/exe");
+        inner.args(["__lab-holder", "base-inside"]).args(arguments);
+        return process::run_tied(&mut inner).map(drop);
     }
-    unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
-        .map_err(LabError::system("make namespaces for the build"))?;
-    let mut inner = process::command("/proc/self/exe");
-    inner.args(["__lab-holder", "build-inside"]).args(arguments);
-    process::run(&mut inner, None).map(drop)
+    let (directory, archive) = (Path::new(directory), Path::new(archive));
+    if task == "build" {
+        build_inside(directory, archive)
+    } else {
+        extract(archive, directory)
+    }
+}
+
+fn extract(archive: &Path, root: &Path) -> Result<(), LabError> {
+    let mut extract = process::command("tar");
+    extract
+        .arg("-C")
+        .arg(root)
+        .args(["--zstd", "--numeric-owner", "--xattrs"]);
+    extract.args(["--xattrs-include=*", "-xpf"]).arg(archive);
+    process::run(&mut extract).map(drop)
 }
 
 fn build_inside(work: &Path, archive: &Path) -> Result<(), LabError> {
@@ -115,7 +144,7 @@ fn bootstrap(work: &Path, root: &Path) -> Result<(), LabError> {
         .arg(recipe::SUITE)
         .arg(root)
         .arg(work.join(SOURCES));
-    process::run(&mut bootstrap, None).map(drop)
+    process::run(&mut bootstrap).map(drop)
 }
 
 fn pack(root: &Path, archive: &Path) -> Result<(), LabError> {
@@ -125,6 +154,6 @@ fn pack(root: &Path, archive: &Path) -> Result<(), LabError> {
         .arg(root)
         .args(["-I", "zstd -T0 -3 -q", "--numeric-owner", "--xattrs"]);
     pack.args(["--xattrs-include=*", "-cf"]).arg(&part).arg(".");
-    process::run(&mut pack, None)?;
+    process::run(&mut pack)?;
     fs::rename(&part, archive).map_err(LabError::file("write", archive))
 }

@@ -31,8 +31,7 @@ struct Ingredients {
 
 impl Ingredients {
     fn of_machine() -> Result<Self, LabError> {
-        let architecture =
-            process::run(process::command("dpkg").arg("--print-architecture"), None)?;
+        let architecture = process::run(process::command("dpkg").arg("--print-architecture"))?;
         Ok(Self {
             architecture: architecture.trim().to_owned(),
             sources: Sources::of_machine(recipe::SUITE)?,
@@ -53,12 +52,7 @@ impl Ingredients {
             digest.update(part.len().to_le_bytes());
             digest.update(part);
         }
-        let text: String = digest
-            .finalize()
-            .iter()
-            .take(8)
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let text = files::hexadecimal(&digest.finalize()[..8]);
         format!("{}-{text}", recipe::SUITE)
     }
 }
@@ -80,7 +74,7 @@ pub(crate) fn ensure(
         return Ok(root);
     }
     let _lock = files::lock(&cache.join(".lock"), || {
-        observer(Event::WaitingForOtherCommand)
+        observer(Event::WaitingForOtherCommand);
     })?;
     if directory.join(".ok").exists() {
         return Ok(root);
@@ -96,7 +90,7 @@ pub(crate) fn ensure(
         });
         build::build(cache, &archive, program, &ingredients)?;
     }
-    unpack(&archive, &directory)?;
+    unpack(&archive, &directory, program)?;
     prune(cache, &key);
     observer(Event::BaseReady {
         elapsed: start.elapsed(),
@@ -104,17 +98,11 @@ pub(crate) fn ensure(
     Ok(root)
 }
 
-fn unpack(archive: &Path, directory: &Path) -> Result<(), LabError> {
+fn unpack(archive: &Path, directory: &Path, program: &Path) -> Result<(), LabError> {
     let _ = fs::remove_dir_all(directory);
     let root = directory.join("root");
     files::make_directory(&root)?;
-    let mut unpack = process::command("tar");
-    unpack
-        .arg("-C")
-        .arg(&root)
-        .args(["--zstd", "--numeric-owner", "--xattrs"]);
-    unpack.args(["--xattrs-include=*", "-xpf"]).arg(archive);
-    if let Err(error) = process::run(&mut unpack, None) {
+    if let Err(error) = build::unpack(archive, &root, program) {
         // A damaged archive would fail for ever; the next `up` builds it anew.
         let _ = fs::remove_dir_all(directory);
         let _ = fs::remove_file(archive);

@@ -94,7 +94,7 @@ pub(super) fn customise(root: &Path, apt_switches: &str) -> Result<(), LabError>
         "sudo",
         "ops",
     ]);
-    process::run(&mut add_user, None)?;
+    process::run(&mut add_user)?;
     write(
         root,
         "etc/sudoers.d/ops",

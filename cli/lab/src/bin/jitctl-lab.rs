@@ -132,6 +132,10 @@ fn run_command(mut command: std::process::Command) -> Result<ExitCode, LabError>
     ))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an observer is given its events"
+)]
 fn tell(event: jitctl_lab::Event) {
     say(&serde_json::to_string(&event).unwrap_or_default());
 }

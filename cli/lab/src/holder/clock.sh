@@ -12,4 +12,5 @@ if [ "$1" != off ]; then
     "$library" "$1" > /etc/ssh/sshd_config.d/lab-clock.conf
 fi
 systemctl daemon-reexec
-systemctl reload ssh
+# Not `reload`, which returns before sshd listens again. Sessions survive.
+systemctl restart ssh

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hosts::power_off;
 use super::traffic::{Queue, ruleset};
 use super::{Holder, cgroup, locked};
 use crate::control::ClearWhat;
@@ -22,7 +23,7 @@ const CLOCK_SCRIPT: &str = include_str!("clock.sh");
 
 impl Holder {
     /// Breaks something; the same thing broken otherwise is mended first.
-    pub(super) fn cause(self: &Arc<Self>, fault: Fault) -> Result<(), LabError> {
+    pub(super) fn cause(self: &Arc<Self>, fault: &Fault) -> Result<(), LabError> {
         if let Some(host) = fault.host() {
             self.host(host)?;
         }
@@ -37,14 +38,14 @@ impl Holder {
         let replaced = faults.iter().position(|older| fault.replaces(older));
         let older = replaced.map(|place| faults.remove(place));
         faults.push(fault.clone());
-        let result = self.set(&fault, true, &faults);
+        let result = self.set(fault, true, &faults);
         if let Err(error) = result {
             faults.pop();
             if let Some(older) = older {
                 faults.push(older.clone());
                 let _ = self.set(&older, true, &faults);
             } else {
-                let _ = self.set(&fault, false, &faults);
+                let _ = self.set(fault, false, &faults);
             }
             return Err(error);
         }
@@ -105,7 +106,7 @@ impl Holder {
             Fault::PowerOff { host } => {
                 let host = self.host(host)?;
                 if broken {
-                    self.power_off(&host)
+                    power_off(&host)
                 } else {
                     self.power_on(&host)
                 }
@@ -223,7 +224,9 @@ impl Holder {
             &leader.to_string(),
             "--all",
             "sh",
-            "-es",
+            "-e",
+            "-s",
+            "--",
             &offset,
         ]);
         self.children.run(&mut enter, CLOCK_SCRIPT).map(drop)
@@ -251,7 +254,7 @@ impl Holder {
             };
         }
         files::make_directory(&host.directory.join("root/var/tmp"))?;
-        let fill = || -> std::io::Result<()> {
+        let take_all = || -> std::io::Result<()> {
             let mut file = fs::File::create(&ballast)?;
             let room = nix::sys::statvfs::fstatvfs(&file)?;
             let free = room.blocks_available() * room.fragment_size();
@@ -265,6 +268,6 @@ impl Holder {
             while file.write_all(&block).is_ok() {}
             Ok(())
         };
-        fill().map_err(LabError::file("fill the disk with", ballast))
+        take_all().map_err(LabError::file("fill the disk with", ballast))
     }
 }

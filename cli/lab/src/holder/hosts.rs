@@ -53,7 +53,7 @@ impl Power {
 
 impl Holder {
     /// Boots the host unless it runs; makes its tree first when it is new.
-    pub(super) fn start_host(self: &Arc<Self>, spec: HostSpec) -> Result<(), LabError> {
+    pub(super) fn start_host(self: &Arc<Self>, spec: &HostSpec) -> Result<(), LabError> {
         let host = {
             let mut hosts = locked(&self.hosts);
             let host = hosts.entry(spec.name.clone()).or_insert_with(|| {
@@ -66,7 +66,7 @@ impl Holder {
             });
             Arc::clone(host)
         };
-        self.names.add_host(&spec);
+        self.names.add_host(spec);
         self.power_on(&host)
     }
 
@@ -91,22 +91,6 @@ impl Holder {
             holder.supervise(&supervised);
             drop(ended);
         });
-        Ok(())
-    }
-
-    /// Cuts the host's power and waits until nothing of it runs.
-    pub(super) fn power_off(&self, host: &Host) -> Result<(), LabError> {
-        // A frozen group is killed all the same, but thaw it for its next life.
-        let _ = cgroup::freeze(&host.cgroup.join("payload"), false);
-        let supervisor = {
-            let mut power = locked(&host.power);
-            power.is_wanted = false;
-            power.supervisor.take()
-        };
-        cgroup::kill(&host.cgroup)?;
-        if let Some(ended) = supervisor {
-            let _ = ended.recv_timeout(Duration::from_secs(10));
-        }
         Ok(())
     }
 
@@ -159,24 +143,6 @@ impl Holder {
             .map_err(|_| LabError::HolderFailed("an exit was lost".into()))
     }
 
-    /// What the host does now.
-    pub(super) fn host_status(&self, host: &Host) -> HostStatus {
-        let power = locked(&host.power);
-        let frozen = fs::read_to_string(host.cgroup.join("payload/cgroup.freeze"));
-        let state = if !power.is_on() {
-            HostState::Off
-        } else if frozen.is_ok_and(|text| text.trim() == "1") {
-            HostState::Hung
-        } else {
-            HostState::Running
-        };
-        HostStatus {
-            spec: host.spec.clone(),
-            state,
-            boots: power.boots,
-        }
-    }
-
     /// Waits until the host's sshd sends its banner; whether it did.
     pub(super) fn wait_for_ssh(
         &self,
@@ -195,6 +161,40 @@ impl Holder {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(false)
+    }
+}
+
+/// Cuts the host's power and waits until nothing of it runs.
+pub(super) fn power_off(host: &Host) -> Result<(), LabError> {
+    // A frozen group is killed all the same, but thaw it for its next life.
+    let _ = cgroup::freeze(&host.cgroup.join("payload"), false);
+    let supervisor = {
+        let mut power = locked(&host.power);
+        power.is_wanted = false;
+        power.supervisor.take()
+    };
+    cgroup::kill(&host.cgroup)?;
+    if let Some(ended) = supervisor {
+        let _ = ended.recv_timeout(Duration::from_secs(10));
+    }
+    Ok(())
+}
+
+/// What the host does now.
+pub(super) fn host_status(host: &Host) -> HostStatus {
+    let power = locked(&host.power);
+    let frozen = fs::read_to_string(host.cgroup.join("payload/cgroup.freeze"));
+    let state = if !power.is_on() {
+        HostState::Off
+    } else if frozen.is_ok_and(|text| text.trim() == "1") {
+        HostState::Hung
+    } else {
+        HostState::Running
+    };
+    HostStatus {
+        spec: host.spec.clone(),
+        state,
+        boots: power.boots,
     }
 }
 

@@ -46,7 +46,7 @@ use proxy::Registry;
 /// down its process id as the outer machine sees it, and ends.
 pub(crate) fn start(arguments: &[OsString]) -> Result<(), LabError> {
     let paths = paths_of(arguments)?;
-    let cgroup = LabCgroup::of(&paths.name())?;
+    let cgroup = LabCgroup::of(&paths)?;
     cgroup::join(&cgroup.make("holder")?)?;
     // Already the leader of a session when a terminal started it; no matter.
     let _ = nix::unistd::setsid();
@@ -94,6 +94,7 @@ pub(crate) fn hold(arguments: &[OsString]) -> Result<(), LabError> {
     // From here on there are threads.
     let holder = Arc::new(holder);
     holder.children.start_reaper();
+    seed::ensure_user_key(&holder)?;
     network::make(&holder.children)?;
     holder.names.serve()?;
     proxy::serve(Arc::clone(&holder.registry))?;
@@ -124,7 +125,7 @@ impl Holder {
             .clone()
             .ok_or_else(|| LabError::HolderFailed("no base image is recorded".into()))?;
         Ok(Self {
-            cgroup: LabCgroup::of(&paths.name())?,
+            cgroup: LabCgroup::of(&paths)?,
             base,
             children: Arc::new(Children::default()),
             names: Arc::new(Names::new(&record)),

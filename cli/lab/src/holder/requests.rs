@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hosts::host_status;
 use super::{Holder, locked};
 use crate::control::{self, Reply, Request};
 use crate::error::LabError;
@@ -52,11 +53,11 @@ impl Holder {
             Request::Status => {
                 let hosts: Vec<_> = locked(&self.hosts).values().cloned().collect();
                 Ok(Reply::Status {
-                    hosts: hosts.iter().map(|host| self.host_status(host)).collect(),
+                    hosts: hosts.iter().map(|host| host_status(host)).collect(),
                     faults: locked(&self.faults).clone(),
                 })
             }
-            Request::StartHost { host } => self.start_host(host).map(|()| Reply::Done),
+            Request::StartHost { host } => self.start_host(&host).map(|()| Reply::Done),
             Request::WaitForSsh { host, milliseconds } => {
                 let speaks = self.wait_for_ssh(&host, Duration::from_millis(milliseconds))?;
                 Ok(if speaks { Reply::Done } else { Reply::Silent })
@@ -65,7 +66,7 @@ impl Holder {
                 self.names.set(&name, address);
                 Ok(Reply::Done)
             }
-            Request::Fault { fault } => self.cause(fault).map(|()| Reply::Done),
+            Request::Fault { fault } => self.cause(&fault).map(|()| Reply::Done),
             Request::Clear { what } => self.mend(&what).map(|()| Reply::Done),
         }
     }

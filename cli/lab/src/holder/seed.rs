@@ -59,19 +59,30 @@ pub(super) fn seed(holder: &Holder, host: &Host) -> Result<(), LabError> {
     files::replace(&marker, b"", 0o644)
 }
 
-fn seed_keys(holder: &Holder, host: &Host, root: &Path) -> Result<(), LabError> {
-    let key = host.directory.join("hostkey");
-    let public = key.with_extension("pub");
-    for leftover in [&key, &public] {
+/// Makes the key that every host trusts, unless the lab has one.
+pub(super) fn ensure_user_key(holder: &Holder) -> Result<(), LabError> {
+    let key = holder.paths.ssh_key();
+    if key.exists() && key.with_extension("pub").exists() {
+        return Ok(());
+    }
+    generate_key(holder, &key, &format!("jitctl-lab-{}", holder.paths.name()))
+}
+
+fn generate_key(holder: &Holder, key: &Path, comment: &str) -> Result<(), LabError> {
+    for leftover in [key, &key.with_extension("pub")] {
         let _ = fs::remove_file(leftover);
     }
     let mut generate = command("ssh-keygen");
-    generate.args(["-q", "-t", "ed25519", "-N", "", "-C"]);
     generate
-        .arg(format!("root@{}", host.spec.name))
-        .arg("-f")
-        .arg(&key);
-    holder.children.run(&mut generate, "")?;
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"])
+        .arg(key);
+    holder.children.run(&mut generate, "").map(drop)
+}
+
+fn seed_keys(holder: &Holder, host: &Host, root: &Path) -> Result<(), LabError> {
+    let key = host.directory.join("hostkey");
+    let public = key.with_extension("pub");
+    generate_key(holder, &key, &format!("root@{}", host.spec.name))?;
     let ssh = root.join("etc/ssh");
     copy(&key, &ssh.join("ssh_host_ed25519_key"), 0o600)?;
     copy(&public, &ssh.join("ssh_host_ed25519_key.pub"), 0o644)?;

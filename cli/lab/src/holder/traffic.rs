@@ -17,7 +17,13 @@ pub(super) fn ruleset(faults: &[Fault], hosts: &[HostSpec]) -> String {
         match fault {
             Fault::Loss { host, percent } => {
                 let link = host.link();
-                let lose = format!("numgen random mod 100 < {percent} counter drop");
+                // Only what a lossy path far away would lose: the link's own address questions
+                // pass, or a lost one would silence the host for a second.
+                let chance = match percent {
+                    ..100 => format!("numgen random mod 100 < {percent} "),
+                    100.. => String::new(),
+                };
+                let lose = format!("meta protocol {{ ip, ip6 }} {chance}counter drop");
                 let _ = writeln!(to_hosts, "    oifname \"{link}\" {lose}");
                 let _ = writeln!(from_hosts, "    iifname \"{link}\" {lose}");
             }
@@ -168,8 +174,8 @@ mod tests {
             &hosts,
         );
         for rule in [
-            "oifname \"vb-h2\" numgen random mod 100 < 30 counter drop",
-            "iifname \"vb-h2\" numgen random mod 100 < 30 counter drop",
+            "oifname \"vb-h2\" meta protocol { ip, ip6 } numgen random mod 100 < 30 counter drop",
+            "iifname \"vb-h2\" meta protocol { ip, ip6 } numgen random mod 100 < 30 counter drop",
             "oifname \"vb-h1\" udp dport 10000 counter drop",
             "oifname \"vb-h1\" ip saddr 10.99.0.2 udp dport 10000 counter drop",
             "oifname \"vb-h1\" ip saddr 10.77.0.13 udp dport 10000 counter drop",

@@ -55,11 +55,7 @@ impl Store {
     }
 
     pub(super) fn entry(&self, target: &Target) -> Entry {
-        let digest: String = Sha256::digest(target.uri())
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = files::hexadecimal(&Sha256::digest(target.uri())[..16]);
         let base = target.path.rsplit('/').next().unwrap_or_default();
         let readable: String = base
             .chars()

@@ -2,6 +2,7 @@
 //!
 //! Each file comes on a connection of its own.
 
+use std::fmt::Write as _;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -122,7 +123,7 @@ impl Other {
             text.push_str(location);
             text.push_str("\r\n");
         }
-        text.push_str(&format!("Content-Length: {}\r\n\r\n", self.body.len()));
+        let _ = write!(text, "Content-Length: {}\r\n\r\n", self.body.len());
         let mut client = client;
         client.write_all(text.as_bytes())?;
         if with_body {
