@@ -71,6 +71,11 @@ impl HostName {
         format!("vb-{}", self.0)
     }
 
+    /// The bridge's port that stands for the link while that is delayed.
+    pub(crate) fn delayed_link(&self) -> String {
+        format!("td-{}", self.0)
+    }
+
     /// The number of a host named `hN`.
     pub(crate) fn number(&self) -> Option<u8> {
         self.0.strip_prefix('h')?.parse().ok()

@@ -464,6 +464,41 @@ fn links_break_and_mend() {
 
     bench
         .lab
+        .fault(Fault::Delay {
+            host: host("h1"),
+            milliseconds: 100,
+            jitter_milliseconds: 10,
+        })
+        .unwrap();
+    let fastest = bench.says(
+        "h2",
+        "ping -q -c 5 -i 0.2 h1 | sed -n 's,.* = \\([0-9]*\\)\\..*,\\1,p'",
+    );
+    assert!(
+        fastest.parse::<u32>().unwrap() >= 180,
+        "100 ms each way: {fastest}"
+    );
+    // What goes through is whole: many segments at once, both ways.
+    let digest = "head -c 3000000 /dev/zero | tr '\\0' x";
+    let sent = bench.says("h1", &format!("{digest} | sha256sum"));
+    let mut copy = bench.lab.ssh_command(&host("h1"), [digest]).unwrap();
+    let copy = copy.stdin(Stdio::null()).output().unwrap();
+    fs::write(bench.directory.path().join("copy"), &copy.stdout).unwrap();
+    let got = Command::new("sha256sum")
+        .arg(bench.directory.path().join("copy"))
+        .output()
+        .unwrap();
+    assert_eq!(
+        sent.split(' ').next(),
+        String::from_utf8_lossy(&got.stdout).split(' ').next()
+    );
+    bench.lab.fault(block(BlockSource::All)).unwrap();
+    assert!(!connects("h2"), "a delayed link is blocked like any other");
+    bench.lab.clear_faults(None).unwrap();
+    assert!(connects("h2"));
+
+    bench
+        .lab
         .fault(Fault::Loss {
             host: host("h1"),
             percent: 100,

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::delay::Shim;
 use super::hosts::power_off;
 use super::traffic::{Queue, ruleset};
 use super::{Holder, cgroup, locked};
@@ -20,6 +21,9 @@ const BALLAST: &str = "var/tmp/lab-disk-full";
 /// Sets, or with `off` unsets, the clock offset of all but sshd itself, whose sandbox dies
 /// under libfaketime; sessions get it through `SetEnv`.
 const CLOCK_SCRIPT: &str = include_str!("clock.sh");
+
+/// The kernel's own limit of segments in one frame.
+const ANY_SEGMENTS: u32 = 65_535;
 
 impl Holder {
     /// Breaks something; the same thing broken otherwise is mended first.
@@ -148,28 +152,72 @@ impl Holder {
     }
 
     fn set_queue(&self, host: &HostName, faults: &[Fault]) -> Result<(), LabError> {
-        let queue = Queue::of(host, faults);
-        let result = self
-            .children
-            .run(command("tc").args(queue.arguments(&host.link())), "");
-        match result {
-            Err(LabError::Command { output, .. }) if output.contains("qdisc kind is unknown") => {
-                Err(LabError::FaultUnavailable {
-                    problem: "this kernel cannot delay packets: it has no netem".into(),
-                    remedy: "load the module (`modprobe sch_netem`) or use `fault loss` or \
-                             `fault rate`"
-                        .into(),
-                })
-            }
-            result => result.map(drop),
+        let shim = locked(&self.delayed).remove(host);
+        if shim.is_some() {
+            drop(shim);
+            // What the host may do matters only while it is delayed.
+            let _ = self.set_segments(host, ANY_SEGMENTS);
         }
+        let link = host.link();
+        let queue = Queue::of(host, faults);
+        let set = |queue: &Queue| {
+            self.children
+                .run(command("tc").args(queue.arguments(&link)), "")
+        };
+        match (set(&queue), &queue) {
+            (
+                Err(LabError::Command { output, .. }),
+                Queue::Delayed {
+                    milliseconds,
+                    jitter_milliseconds,
+                    ..
+                },
+            ) if output.contains("qdisc kind is unknown") => {
+                set(&queue.undelayed())?;
+                self.delay(host, *milliseconds, *jitter_milliseconds)
+            }
+            (result, _) => unless_without_link(result),
+        }
+    }
+
+    /// Delays a host's link without netem.
+    fn delay(&self, host: &HostName, delay: u32, jitter: u32) -> Result<(), LabError> {
+        self.set_segments(host, 1)?;
+        let milliseconds = |time: u32| Duration::from_millis(u64::from(time));
+        let shim = Shim::start(
+            &self.children,
+            host,
+            milliseconds(delay),
+            milliseconds(jitter),
+        )?;
+        locked(&self.delayed).insert(host.clone(), shim);
+        Ok(())
+    }
+
+    /// How many segments the host may put into one frame of its link.
+    fn set_segments(&self, name: &HostName, most: u32) -> Result<(), LabError> {
+        let host = self.host(name)?;
+        let leader = first_process(&host.cgroup)
+            .ok_or_else(|| LabError::HostNotRunning(name.to_string()))?;
+        let mut set = command("nsenter");
+        set.args([
+            "--target",
+            &leader.to_string(),
+            "--net",
+            "ip",
+            "link",
+            "set",
+            "host0",
+        ]);
+        set.args(["gso_max_segs", &most.to_string()]);
+        self.children.run(&mut set, "").map(drop)
     }
 
     fn set_cable(&self, host: &HostName, pulled: bool) -> Result<(), LabError> {
         let state = if pulled { "down" } else { "up" };
         let mut set = command("ip");
         set.args(["link", "set", &host.link(), state]);
-        self.children.run(&mut set, "").map(drop)
+        unless_without_link(self.children.run(&mut set, ""))
     }
 
     /// A booting host has a new link: breaks that as the old one was.
@@ -270,4 +318,23 @@ impl Holder {
         };
         take_all().map_err(LabError::file("fill the disk with", ballast))
     }
+}
+
+/// A host without power has no link: its faults are put on the next one when it boots.
+fn unless_without_link(result: Result<String, LabError>) -> Result<(), LabError> {
+    match result {
+        Err(LabError::Command { output, .. }) if output.contains("Cannot find device") => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+/// The first process of a host, which follows its link by a moment when it boots.
+fn first_process(group: &std::path::Path) -> Option<i32> {
+    (0..100).find_map(|_| {
+        let found = cgroup::leader(group);
+        if found.is_none() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        found
+    })
 }

@@ -4,7 +4,9 @@
 //! takes requests. It starts nothing that could outlive it: the death of a process namespace's
 //! first process kills every other, and with the last process go mounts, links and loops.
 
+mod checksum;
 mod children;
+mod delay;
 mod disk;
 mod faults;
 mod hosts;
@@ -38,6 +40,7 @@ use crate::record::Record;
 use crate::{files, process};
 
 use children::Children;
+use delay::Shim;
 use hosts::Host;
 use names::Names;
 use proxy::Registry;
@@ -115,6 +118,8 @@ struct Holder {
     hosts: Mutex<BTreeMap<HostName, Arc<Host>>>,
     /// What is broken now, oldest first. Held while anything is broken or mended.
     faults: Mutex<Vec<Fault>>,
+    /// Links that this kernel cannot delay by itself.
+    delayed: Mutex<BTreeMap<HostName, Shim>>,
 }
 
 impl Holder {
@@ -132,6 +137,7 @@ impl Holder {
             registry: Arc::new(Registry::new(paths.packages(), outer_network)?),
             hosts: Mutex::default(),
             faults: Mutex::default(),
+            delayed: Mutex::default(),
             paths,
         })
     }

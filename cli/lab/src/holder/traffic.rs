@@ -16,7 +16,7 @@ pub(super) fn ruleset(faults: &[Fault], hosts: &[HostSpec]) -> String {
     for fault in faults {
         match fault {
             Fault::Loss { host, percent } => {
-                let link = host.link();
+                let link = ports(host);
                 // Only what a lossy path far away would lose: the link's own address questions
                 // pass, or a lost one would silence the host for a second.
                 let chance = match percent {
@@ -24,8 +24,8 @@ pub(super) fn ruleset(faults: &[Fault], hosts: &[HostSpec]) -> String {
                     100.. => String::new(),
                 };
                 let lose = format!("meta protocol {{ ip, ip6 }} {chance}counter drop");
-                let _ = writeln!(to_hosts, "    oifname \"{link}\" {lose}");
-                let _ = writeln!(from_hosts, "    iifname \"{link}\" {lose}");
+                let _ = writeln!(to_hosts, "    oifname {link} {lose}");
+                let _ = writeln!(from_hosts, "    iifname {link} {lose}");
             }
             Fault::Block {
                 host,
@@ -33,7 +33,7 @@ pub(super) fn ruleset(faults: &[Fault], hosts: &[HostSpec]) -> String {
                 port,
                 from,
             } => {
-                let link = host.link();
+                let link = ports(host);
                 let protocol = match protocol {
                     Protocol::Tcp => "tcp",
                     Protocol::Udp => "udp",
@@ -48,7 +48,7 @@ pub(super) fn ruleset(faults: &[Fault], hosts: &[HostSpec]) -> String {
                 };
                 let _ = writeln!(
                     to_hosts,
-                    "    oifname \"{link}\" {source}{protocol} dport {port} counter drop"
+                    "    oifname {link} {source}{protocol} dport {port} counter drop"
                 );
             }
             _ => {}
@@ -107,6 +107,20 @@ impl Queue {
         }
     }
 
+    /// The same without its delay.
+    pub(super) fn undelayed(&self) -> Self {
+        match self {
+            Self::Plain | Self::Delayed { kilobits: None, .. } => Self::Plain,
+            Self::Limited { kilobits }
+            | Self::Delayed {
+                kilobits: Some(kilobits),
+                ..
+            } => Self::Limited {
+                kilobits: *kilobits,
+            },
+        }
+    }
+
     /// Arguments of `tc` for the host's link.
     pub(super) fn arguments(&self, link: &str) -> Vec<String> {
         let text = match self {
@@ -128,6 +142,11 @@ impl Queue {
         };
         text.split_ascii_whitespace().map(str::to_owned).collect()
     }
+}
+
+/// The bridge's port of a host: its link, or what stands for it.
+fn ports(host: &HostName) -> String {
+    format!("{{ \"{}\", \"{}\" }}", host.link(), host.delayed_link())
 }
 
 fn address_of(name: &HostName, hosts: &[HostSpec]) -> Option<std::net::Ipv4Addr> {
@@ -174,11 +193,11 @@ mod tests {
             &hosts,
         );
         for rule in [
-            "oifname \"vb-h2\" meta protocol { ip, ip6 } numgen random mod 100 < 30 counter drop",
-            "iifname \"vb-h2\" meta protocol { ip, ip6 } numgen random mod 100 < 30 counter drop",
-            "oifname \"vb-h1\" udp dport 10000 counter drop",
-            "oifname \"vb-h1\" ip saddr 10.99.0.2 udp dport 10000 counter drop",
-            "oifname \"vb-h1\" ip saddr 10.77.0.13 udp dport 10000 counter drop",
+            "oifname { \"vb-h2\", \"td-h2\" } meta protocol { ip, ip6 } numgen random mod 100 < 30 counter drop",
+            "iifname { \"vb-h2\", \"td-h2\" } meta protocol { ip, ip6 } numgen random mod 100 < 30 counter drop",
+            "oifname { \"vb-h1\", \"td-h1\" } udp dport 10000 counter drop",
+            "oifname { \"vb-h1\", \"td-h1\" } ip saddr 10.99.0.2 udp dport 10000 counter drop",
+            "oifname { \"vb-h1\", \"td-h1\" } ip saddr 10.77.0.13 udp dport 10000 counter drop",
         ] {
             assert!(
                 text.lines().any(|line| line.trim() == rule),
