@@ -27,6 +27,9 @@ pub struct FocusConfig {
     /// Bridges.
     #[serde(default)]
     pub bridges: BridgesConfig,
+    /// Conferences.
+    #[serde(default)]
+    pub conference: ConferenceConfig,
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
@@ -78,6 +81,32 @@ pub struct ComponentConfig {
     pub secret_credential: Option<String>,
     /// Secret as a file.
     pub secret_file: Option<PathBuf>,
+}
+
+/// `[conference]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConferenceConfig {
+    /// In a secure domain: the host whose accounts open rooms.
+    pub authenticated_domain: Option<String>,
+    /// Whether data channels are offered; yes unless set.
+    pub sctp: Option<bool>,
+    /// Seconds until the session of somebody left alone is ended.
+    pub single_participant_timeout_seconds: Option<u64>,
+}
+
+impl ConferenceConfig {
+    /// The settings of every conference.
+    pub fn settings(&self) -> jitctl_conference::Settings {
+        let defaults = jitctl_conference::Settings::default();
+        jitctl_conference::Settings {
+            sctp: self.sctp.unwrap_or(defaults.sctp),
+            single_participant_timeout: self
+                .single_participant_timeout_seconds
+                .map_or(defaults.single_participant_timeout, Duration::from_secs),
+            ..defaults
+        }
+    }
 }
 
 /// `[http]`.

@@ -1,35 +1,51 @@
 //! Private HTTP: health, version, metrics, statistics, bridges.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jitctl_daemon::VERSION;
 use jitctl_daemon::metrics::{MetricFormat, render};
+use jitctl_wire::conference_request::ConferenceRequest;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::metrics::{BridgeCounts, PREFIX, metrics};
+use crate::rooms::{Refusal, Rooms};
 use crate::state::{FocusState, Unhealthy};
 
-type Shared = State<Arc<FocusState>>;
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    state: Arc<FocusState>,
+    rooms: Rooms,
+}
+
+type Shared = State<Site>;
 
 /// All routes of the private server.
-pub(crate) fn router(state: Arc<FocusState>) -> Router {
+pub(crate) fn router(state: Arc<FocusState>, rooms: Rooms) -> Router {
     Router::new()
         .route("/about/health", get(health))
         .route("/about/version", get(version))
         .route("/metrics", get(metrics_text))
         .route("/stats", get(statistics))
         .route("/debug", get(debug))
+        .route("/debug/conferences", get(conferences))
+        .route("/debug/conference/{room}", get(conference))
+        .route("/rooms/{room}/end", post(end_room))
+        .route("/rooms/{room}/kick/{participant}", post(kick))
+        .route("/rooms/{room}/move/{participant}", post(move_participant))
         .route("/conference-request/v1", post(conference_request))
-        .with_state(state)
+        .with_state(Site { state, rooms })
 }
 
-async fn health(State(state): Shared) -> Response {
+async fn health(State(Site { state, .. }): Shared) -> Response {
     match state.check_health(Instant::now()) {
         Ok(()) => (StatusCode::OK, "OK").into_response(),
         Err(Unhealthy::Hard(reason)) => (StatusCode::INTERNAL_SERVER_ERROR, reason).into_response(),
@@ -41,7 +57,7 @@ async fn version() -> Json<Value> {
     Json(json!({ "name": "jitctl-focus", "version": VERSION, "os": "Linux" }))
 }
 
-async fn metrics_text(State(state): Shared, headers: HeaderMap) -> Response {
+async fn metrics_text(State(Site { state, .. }): Shared, headers: HeaderMap) -> Response {
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
@@ -50,9 +66,10 @@ async fn metrics_text(State(state): Shared, headers: HeaderMap) -> Response {
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
-async fn statistics(State(state): Shared) -> Json<Value> {
+async fn statistics(State(Site { state, rooms }): Shared) -> Json<Value> {
     let now = Instant::now();
     let counts = BridgeCounts::of(&state, now);
+    let conferences = rooms.counts();
     let health = state.check_health(now);
     let reason = match &health {
         Ok(()) => "OK",
@@ -63,8 +80,12 @@ async fn statistics(State(state): Shared) -> Json<Value> {
         "threads": jitctl_daemon::threads(),
         "healthy": health.is_ok(),
         "health": reason,
-        "conferences": 0,
-        "participants": 0,
+        "conferences": conferences.conferences,
+        "largest_conference": conferences.largest,
+        "participants": conferences.participants,
+        "total_conferences_created": conferences.created,
+        "bridge_failures": { "participants_moved": conferences.moved },
+        "participant_notifications": { "request_restart": conferences.restarts },
         "bridge_selector": {
             "bridge_count": counts.all,
             "operational_bridge_count": counts.operational,
@@ -75,21 +96,108 @@ async fn statistics(State(state): Shared) -> Json<Value> {
     }))
 }
 
-async fn debug(State(state): Shared) -> Json<Value> {
+async fn debug(State(Site { state, rooms }): Shared) -> Json<Value> {
     let now = Instant::now();
     Json(json!({
         "version": VERSION,
         "connections": state.connections(),
+        "brewery": state.config.xmpp.brewery.as_str(),
         "bridges": state.describe_bridges(now),
+        "conferences": rooms.describe(None).await,
         "resident_bytes": jitctl_daemon::resident_bytes(),
     }))
 }
 
-/// Conferences are not part of this build: say so, and let clients try again.
-async fn conference_request() -> Response {
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        "conferences are not available in this build\n",
-    )
-        .into_response()
+async fn conferences(State(Site { rooms, .. }): Shared) -> Json<Value> {
+    Json(rooms.describe(None).await)
+}
+
+async fn conference(State(site): Shared, Path(room): Path<String>) -> Response {
+    let Ok(room) = room.parse() else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    match site.rooms.describe(Some(room)).await {
+        Value::Null => StatusCode::NOT_FOUND.into_response(),
+        view => Json(view).into_response(),
+    }
+}
+
+async fn end_room(State(site): Shared, Path(room): Path<String>) -> StatusCode {
+    match room.parse() {
+        Ok(room) => found(site.rooms.end(room).await),
+        Err(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+async fn kick(State(site): Shared, Path((room, who)): Path<(String, String)>) -> StatusCode {
+    match room.parse() {
+        Ok(room) => found(site.rooms.kick(room, who).await),
+        Err(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+async fn move_participant(
+    State(site): Shared,
+    Path((room, who)): Path<(String, String)>,
+) -> StatusCode {
+    match room.parse() {
+        Ok(room) => found(site.rooms.move_participant(room, who).await),
+        Err(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn found(found: bool) -> StatusCode {
+    if found {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}
+
+/// A conference request in JSON.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HttpConferenceRequest {
+    room: String,
+    #[serde(default)]
+    machine_uid: Option<String>,
+    #[serde(default)]
+    session_id: Option<String>,
+    #[serde(default)]
+    properties: BTreeMap<String, Value>,
+}
+
+async fn conference_request(
+    State(site): Shared,
+    Json(asked): Json<HttpConferenceRequest>,
+) -> Response {
+    let Ok(room) = asked.room.parse() else {
+        return (StatusCode::BAD_REQUEST, "`room` is no address\n").into_response();
+    };
+    // Clients send numbers and booleans as they are; over XMPP all of them are text.
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let request = ConferenceRequest {
+        room,
+        machine_uid: asked.machine_uid,
+        session_id: asked.session_id,
+        properties: asked
+            .properties
+            .into_iter()
+            .map(|(key, value)| (key, text(value)))
+            .collect(),
+    };
+    match site.rooms.request(request).await {
+        Ok(reply) => Json(reply).into_response(),
+        Err(refusal) => {
+            let status = match refusal {
+                Refusal::BadRoom => StatusCode::BAD_REQUEST,
+                Refusal::NotAuthorized => StatusCode::FORBIDDEN,
+                Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            (status, format!("{refusal}\n")).into_response()
+        }
+    }
 }

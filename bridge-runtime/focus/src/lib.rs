@@ -1,7 +1,7 @@
 //! The focus: conference control for Jitsi.
 //!
-//! [`brewery`] knows the bridges, [`selection`] chooses among them, [`requests`] is the seam for
-//! conferences, that clients ask for at the component. [`run`] is the whole program after its
+//! [`brewery`] knows the bridges, [`selection`] chooses among them, [`rooms`] holds the conferences,
+//! that clients ask for at the component or over HTTP. [`run`] is the whole program after its
 //! configuration is read.
 #![forbid(unsafe_code)]
 
@@ -11,10 +11,11 @@ pub mod config;
 mod http;
 mod metrics;
 pub mod requests;
+pub mod rooms;
 mod run;
 pub mod selection;
 pub mod state;
 
 pub use config::FocusConfig;
-pub use requests::{Conferences, NoConferences};
+pub use requests::Conferences;
 pub use run::{Logins, RunError, run};

@@ -4,12 +4,11 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use jitctl_daemon::config::ConfigError;
 use jitctl_daemon::{Arguments, EXIT_CONFIG, Invocation, VERSION, arguments, logging};
 use jitctl_focus::config::REFERENCE;
-use jitctl_focus::{FocusConfig, Logins, NoConferences, run};
+use jitctl_focus::{FocusConfig, Logins, run};
 
 const NAME: &str = "jitctl-focus";
 const DEFAULT_CONFIG: &str = "/etc/jitctl/focus.toml";
@@ -66,7 +65,7 @@ fn start(path: &Path) -> ExitCode {
         Err(error) => return complain(&format!("cannot start: {error}"), 1),
     };
     let stop = jitctl_daemon::stop_requested();
-    match runtime.block_on(run(config, logins, Arc::new(NoConferences), stop)) {
+    match runtime.block_on(run(config, logins, stop)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string(), 1),
     }

@@ -34,16 +34,6 @@ pub trait Conferences: Send + Sync + 'static {
     fn handle_bridge(&self, _event: &BridgeEvent) {}
 }
 
-/// Stands in where conferences are not part of the build: refuses everything.
-#[derive(Debug, Default)]
-pub struct NoConferences;
-
-impl Conferences for NoConferences {
-    fn handle_request(&self, _client: &Client, iq: Iq) -> Option<Iq> {
-        Some(iq)
-    }
-}
-
 /// What the focus announces.
 pub(crate) fn disco_info() -> DiscoInfo {
     DiscoInfo::new(

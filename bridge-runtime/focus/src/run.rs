@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::brewery::task::Account;
 use crate::config::FocusConfig;
 use crate::requests::Conferences;
+use crate::rooms::Rooms;
 use crate::state::FocusState;
 use crate::{component, http};
 
@@ -68,7 +69,6 @@ impl Logins {
 pub async fn run(
     config: FocusConfig,
     logins: Logins,
-    conferences: Arc<dyn Conferences>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let address = config.http.private;
@@ -79,9 +79,11 @@ pub async fn run(
             detail: error.to_string(),
         })?;
     let state = Arc::new(FocusState::new(config));
+    let rooms = Rooms::start(state.clone());
+    let conferences: Arc<dyn Conferences> = Arc::new(rooms.clone());
     let stopping = watch::Sender::new(false);
     let mut helpers = JoinSet::new();
-    helpers.spawn(serve_http(listener, state.clone()));
+    helpers.spawn(serve_http(listener, state.clone(), rooms));
     // The task itself is the sign of life: it runs on the same threads as everything else.
     helpers.spawn(systemd::feed_watchdog(|| true));
     let mut connections = JoinSet::new();
@@ -117,8 +119,8 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn serve_http(listener: TcpListener, state: Arc<FocusState>) {
-    if let Err(error) = axum::serve(listener, http::router(state)).await {
+async fn serve_http(listener: TcpListener, state: Arc<FocusState>, rooms: Rooms) {
+    if let Err(error) = axum::serve(listener, http::router(state, rooms)).await {
         tracing::error!(%error, "the HTTP server ended");
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jitctl_testing::{BREWERY, CLIENT_DOMAIN, COMPONENT, Prosody, SERVICE_DOMAIN, Setup, wait_for};
 use jitctl_wire::brewery::BridgeStats;
 use jitctl_wire::colibri2::ConferenceModify;
+use jitctl_wire::conference_request::ConferenceReply;
 use jitctl_wire::disco::{DiscoInfo, info_query};
 use jitctl_wire::{Condition, Element, Iq, Jid, Presence, muc};
 use jitctl_xmpp::{
@@ -236,7 +237,7 @@ async fn an_anonymous_user_can_neither_pose_as_a_bridge_nor_command_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bridge_without_media_says_so_and_the_component_answers_clients() {
+async fn a_bridge_without_media_says_so_and_the_component_opens_rooms() {
     let prosody = Prosody::start(&Setup::default());
     let focus = Focus::start(&prosody);
     let _bridge = Bridge::start(&prosody, "b1");
@@ -273,7 +274,15 @@ async fn a_bridge_without_media_says_so_and_the_component_answers_clients() {
     let answer = tester
         .request(Iq::set(Some(component.clone()), conference), TIMEOUT)
         .await;
-    assert_eq!(refusal(answer), Condition::ServiceUnavailable);
+    let reply = ConferenceReply::parse(&answer.unwrap().unwrap()).unwrap();
+    assert!(reply.ready, "the focus is in the room when it says so");
+    assert_eq!(reply.focus_jid, "focus@auth.meet.test");
+    let stranger_room =
+        Element::new("conference", jitctl_wire::namespace::FOCUS).with("room", "r@elsewhere.test");
+    let answer = tester
+        .request(Iq::set(Some(component.clone()), stranger_room), TIMEOUT)
+        .await;
+    assert_eq!(refusal(answer), Condition::BadRequest);
     let info = tester
         .request(Iq::get(Some(component), info_query()), TIMEOUT)
         .await

@@ -15,7 +15,7 @@ use crate::selector::BridgeSelector;
 
 impl Conference {
     /// The bridges of this conference with their participants, for the choice of the next.
-    pub(super) fn bridge_loads(&self) -> Vec<(Jid, usize)> {
+    pub fn bridge_loads(&self) -> Vec<(Jid, usize)> {
         self.bridges
             .keys()
             .map(|bridge| {

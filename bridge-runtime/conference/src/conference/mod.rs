@@ -133,6 +133,11 @@ impl Conference {
         &self.room
     }
 
+    /// How many people are in the room.
+    pub fn participant_count(&self) -> usize {
+        self.participants.len()
+    }
+
     /// Whether clients may be told `ready`.
     pub fn is_ready(&self) -> bool {
         self.state == State::Ready
