@@ -38,6 +38,8 @@ pub struct NackGenerator {
     highest: Option<u64>,
     received: [u64; WINDOW as usize / 64],
     missing: Vec<Missing>,
+    /// Number that, coming next, shows that the sender began anew (RFC 3550 appendix A.1).
+    restart: Option<u16>,
 }
 
 impl Default for NackGenerator {
@@ -53,16 +55,26 @@ impl NackGenerator {
             highest: None,
             received: [0; WINDOW as usize / 64],
             missing: Vec::with_capacity(MOST_MISSING),
+            restart: None,
         }
     }
 
-    /// Unwraps a sequence number next to the highest one seen.
-    pub fn unwrap(&self, sequence: u16) -> u64 {
+    /// Unwraps a sequence number next to the highest one seen. Two in a row from far below are a
+    /// sender that began anew: they count as a jump ahead.
+    pub fn unwrap(&mut self, sequence: u16) -> u64 {
         let Some(highest) = self.highest else {
             // Room below, for packets the first one overtook.
             return u64::from(sequence) + (1 << 16);
         };
         let step = i64::from(sequence.wrapping_sub(highest as u16) as i16);
+        if step > -(WINDOW as i64) {
+            self.restart = None;
+        } else if self.restart == Some(sequence) {
+            self.restart = None;
+            return highest.wrapping_add_signed(step) + (1 << 16);
+        } else {
+            self.restart = Some(sequence.wrapping_add(1));
+        }
         highest.wrapping_add_signed(step)
     }
 
@@ -188,6 +200,21 @@ mod tests {
             .filter(|round| !due(&mut generator, start + REPEAT * *round).is_empty())
             .count();
         assert_eq!(asked, 10);
+    }
+
+    #[test]
+    fn a_sender_that_begins_anew_is_followed_and_a_stray_packet_is_not() {
+        let mut generator = NackGenerator::new();
+        let mut receive = |sequence| {
+            let unwrapped = generator.unwrap(sequence);
+            generator.receive(unwrapped)
+        };
+        assert_eq!(receive(30_000), Arrival::New);
+        assert_eq!(receive(5), Arrival::Duplicate);
+        assert_eq!(receive(30_001), Arrival::New);
+        assert_eq!(receive(100), Arrival::Duplicate);
+        assert_eq!(receive(101), Arrival::New);
+        assert_eq!(receive(102), Arrival::New);
     }
 
     #[test]

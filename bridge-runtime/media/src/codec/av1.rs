@@ -269,7 +269,7 @@ impl Structure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -297,7 +297,7 @@ mod tests {
     }
 
     /// One spatial and two temporal layers, two targets, no chains, one resolution.
-    fn key_frame(frame_number: u16) -> Vec<u8> {
+    pub(crate) fn key_frame(frame_number: u16) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.put(0b11, 2);
         writer.put(5, 6);

@@ -19,6 +19,8 @@ use crate::source::LayerIndex;
 
 /// Least advance of the timestamp at a switch: one frame at 30 per second, 90 kHz.
 const FRAME_TICKS: u32 = 3000;
+/// A key frame further off than this, in either direction, is a new clock: 30 s at 90 kHz.
+const CLOCK_JUMP: u32 = 30 * 90_000;
 /// Base layer frames after which a temporal layer is taken up without a sync point; some
 /// encoders never mark one.
 const PATIENCE: u8 = 8;
@@ -187,7 +189,9 @@ impl Projection {
     /// Judges a packet.
     pub fn project(&mut self, packet: &PacketView<'_>) -> Option<Rewrite> {
         let target = self.target?;
-        if packet.facts.starts_key_frame && self.should_switch(packet.encoding, target.encoding) {
+        if packet.facts.starts_key_frame
+            && (self.should_switch(packet.encoding, target.encoding) || self.began_anew(packet))
+        {
             self.switch(packet);
         }
         if self.current != Some(packet.encoding) {
@@ -219,6 +223,17 @@ impl Projection {
             // Up as far as the target; down as soon as the current one exceeds it.
             Some(current) => encoding <= target && (encoding > current || current > target),
         }
+    }
+
+    /// Whether the stream's clock jumped: its sender has restarted its encoder.
+    fn began_anew(&self, packet: &PacketView<'_>) -> bool {
+        if self.current != Some(packet.encoding) {
+            return false;
+        }
+        let expected = self.highest_timestamp.wrapping_sub(self.timestamp_offset);
+        let ahead = packet.header.timestamp.wrapping_sub(expected);
+        let behind = expected.wrapping_sub(packet.header.timestamp);
+        ahead.min(behind) > CLOCK_JUMP
     }
 
     fn switch(&mut self, packet: &PacketView<'_>) {
@@ -467,5 +482,7 @@ fn counters(facts: &VideoFacts) -> (u16, u8) {
     }
 }
 
+#[cfg(test)]
+mod codec_tests;
 #[cfg(test)]
 mod tests;

@@ -241,6 +241,26 @@ fn a_late_packet_takes_the_place_reserved_for_it() {
 }
 
 #[test]
+fn a_restarted_encoder_continues_the_stream() {
+    let mut stream = Stream::new(0);
+    let mut projection = Projection::new();
+    projection.set_target(layer(0, 2));
+    let mut sent = vec![];
+    for frame in 0..40 {
+        if frame == 20 {
+            stream.timestamp = stream.timestamp.wrapping_sub(1 << 30);
+            stream.sequence += 5_000;
+            stream.picture = 17;
+            stream.tl0 = 3;
+        }
+        let key = frame % 20 == 0;
+        sent.extend(stream.frame(key, PATTERN[frame % 4], &mut [&mut projection])[0]);
+    }
+    assert_eq!(sent.len(), 40);
+    assert_continuous(&sent);
+}
+
+#[test]
 fn receivers_of_one_source_do_not_disturb_each_other() {
     let mut stream = Stream::new(0);
     let (mut full, mut base) = (Projection::new(), Projection::new());
