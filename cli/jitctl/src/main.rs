@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
-mod authority;
 mod commands;
 mod context;
 mod deployment;

@@ -1,15 +1,14 @@
 //! The opened inventory, as commands use it: hosts, selections, connections.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use jitctl_inventory::model::{Host, Inventory, Role, Ssh};
+use jitctl_inventory::model::{Host, Inventory, Role, Site as SiteSettings, Ssh, Tls};
 use jitctl_inventory::names::HostName;
 use jitctl_inventory::rules::files::check_files;
 use jitctl_inventory::select;
 use jitctl_inventory::{Diagnostic, Loaded};
 use jitctl_transport::{SshOptions, SshRemote};
 use miette::Report;
-use secrecy::SecretString;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -134,17 +133,15 @@ impl Site {
         ssh
     }
 
-    /// The text of a file that the inventory names, such as a certificate or its key.
-    pub(crate) fn read_private(&self, path: &Path) -> Result<SecretString, Failure> {
-        let path = self.loaded.resolve(path, self.home.as_deref());
-        std::fs::read_to_string(&path)
-            .map(SecretString::from)
-            .map_err(|error| {
-                Failure::usage(
-                    format!("cannot read `{}`: {error}", path.display()),
-                    "correct the path in the inventory",
-                )
-            })
+    /// The site's settings with the paths of certificate files as seen from here.
+    pub(crate) fn with_resolved_files(&self) -> SiteSettings {
+        let mut site = self.inventory().site.clone();
+        if let Tls::Files { certificate, key } = &mut site.tls {
+            for path in [certificate, key] {
+                *path = self.loaded.resolve(path, self.home.as_deref());
+            }
+        }
+        site
     }
 
     /// What `check` says about files that the inventory names.

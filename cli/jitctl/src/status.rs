@@ -140,8 +140,8 @@ impl HostStatus {
 
 /// The text below `== TITLE`, up to the next title.
 fn section<'a>(text: &'a str, title: &str) -> &'a str {
-    let marker = format!("== {title}\n");
-    let Some((_, rest)) = text.split_once(&marker) else {
+    // The line break stays in front, so that an empty section ends at the next title.
+    let Some((_, rest)) = text.split_once(&format!("== {title}")) else {
         return "";
     };
     rest.split("\n== ").next().unwrap_or_default().trim()

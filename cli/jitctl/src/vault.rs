@@ -2,19 +2,18 @@
 //!
 //! Opening them also teaches the printer what must never be shown.
 
+use std::time::SystemTime;
+
 use jitctl_deploy::SecretValues;
-use jitctl_inventory::model::Tls;
+use jitctl_deploy::pki::{self, PkiError};
 use jitctl_inventory::secrets::{self, Location, SecretsError, Store, os_random};
-use jitctl_templates::secrets::{
-    PKI_AUTH_CERT, PKI_AUTH_KEY, PKI_CA_CERT, PKI_CA_KEY, PKI_WEB_CERT, PKI_WEB_KEY, required,
-};
+use jitctl_templates::secrets::required;
 use miette::Report;
 use secrecy::SecretString;
 
-use crate::authority::{self, Issued};
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, Problem};
 use crate::site::Site;
 
 /// The opened secrets.
@@ -79,9 +78,8 @@ pub(crate) fn complete(site: &Site, context: &Context) -> Result<Vec<String>, Fa
     let made = secrets::edit(&location(context), |store| -> Result<_, Failure> {
         let ensured = store.ensure(names.iter().map(|name| name.0.as_str()), &mut os_random)?;
         let mut made = ensured.generated;
-        if !ensured.material.is_empty() {
-            made.extend(certificates(site, store)?);
-        }
+        let issued = pki::ensure(store, &site.with_resolved_files(), SystemTime::now())?;
+        made.extend(issued.0);
         made.sort();
         Ok(made)
     })?;
@@ -89,59 +87,8 @@ pub(crate) fn complete(site: &Site, context: &Context) -> Result<Vec<String>, Fa
     Ok(made)
 }
 
-/// Makes the authority and the certificates that are missing, or takes the operator's files.
-fn certificates(site: &Site, store: &mut Store) -> Result<Vec<String>, Failure> {
-    let domain = site.inventory().site.domain.as_str();
-    let mut made = Vec::new();
-    if store.value(PKI_CA_KEY).is_none() {
-        let issued = authority::create(domain)?;
-        put(store, &mut made, PKI_CA_CERT, issued.certificate)?;
-        put(store, &mut made, PKI_CA_KEY, issued.key)?;
-    }
-    let missing = || {
-        Failure::usage(
-            "the site's authority is incomplete",
-            "restore the secrets from a backup",
-        )
-    };
-    let authority = Issued {
-        certificate: store.value(PKI_CA_CERT).cloned().ok_or_else(missing)?,
-        key: store.value(PKI_CA_KEY).cloned().ok_or_else(missing)?,
-    };
-    if store.value(PKI_AUTH_KEY).is_none() {
-        let issued = authority::issue(&authority, &[format!("auth.{domain}"), domain.to_owned()])?;
-        put(store, &mut made, PKI_AUTH_CERT, issued.certificate)?;
-        put(store, &mut made, PKI_AUTH_KEY, issued.key)?;
-    }
-    if store.value(PKI_WEB_KEY).is_none() {
-        let issued = match &site.inventory().site.tls {
-            Tls::Files { certificate, key } => Issued {
-                certificate: site.read_private(certificate)?,
-                key: site.read_private(key)?,
-            },
-            Tls::PrivateCa | Tls::Acme { .. } => {
-                authority::issue(&authority, &[domain.to_owned()])?
-            }
-        };
-        put(store, &mut made, PKI_WEB_CERT, issued.certificate)?;
-        put(store, &mut made, PKI_WEB_KEY, issued.key)?;
-    }
-    Ok(made)
-}
-
-fn put(
-    store: &mut Store,
-    made: &mut Vec<String>,
-    name: &str,
-    value: SecretString,
-) -> Result<(), Failure> {
-    store.put(name, value)?;
-    made.push(name.to_owned());
-    Ok(())
-}
-
-impl From<rcgen::Error> for Failure {
-    fn from(error: rcgen::Error) -> Self {
-        Self::other(format!("cannot make a certificate: {error}"), "try again")
+impl From<PkiError> for Failure {
+    fn from(error: PkiError) -> Self {
+        Self::new(Exit::Usage, Problem::new(error.to_string()))
     }
 }

@@ -14,6 +14,7 @@ mod man;
 mod plan;
 mod remove_bridge;
 mod render;
+mod rollback;
 mod schema;
 mod secrets;
 mod ssh;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Exec(exec::Exec),
     Secrets(secrets::Secrets),
     Trust(trust::Trust),
+    Rollback(rollback::Rollback),
     Lock(lock::Lock),
     Lab(lab::Lab),
     Explain(explain::Explain),
@@ -66,6 +68,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::AddBridge(command) => wait(context, command.run(context)),
         Command::RemoveBridge(command) => wait(context, command.run(context)),
         Command::Status(command) => wait(context, command.run(context)),
+        Command::Rollback(command) => wait(context, command.run(context)),
         Command::Lock(command) => wait(context, command.run(context)),
         Command::Logs(command) => wait(context, command.run(context)),
         Command::Ssh(command) => command.run(context),
