@@ -29,8 +29,10 @@ pub mod pki;
 pub mod plan;
 pub mod releases;
 pub mod resolved;
+pub mod rotate;
 pub mod secrets;
 pub mod steps;
+pub mod users;
 
 pub use artifacts::Artifacts;
 pub use executor::{ApplyOptions, ApplyReport, Event, HostError, HostOutcome, apply, gather};

@@ -109,7 +109,7 @@ async fn a_red_gate_puts_everything_back_and_shows_the_log() {
     assert!(
         error
             .to_string()
-            .contains("prosody.service failed to restart"),
+            .contains("red gate: prosody.service restarts"),
         "{error}"
     );
     assert!(

@@ -66,7 +66,7 @@ pub enum HostError {
         said: Vec<String>,
     },
     /// A phase or gate failed after the switch; the previous state is back.
-    #[error("`{host}`: {} is red; the previous state is back", gate.gate)]
+    #[error("`{host}`: red gate: {}; the previous state is back", gate.gate)]
     RolledBack {
         /// Which host.
         host: HostName,
@@ -74,7 +74,7 @@ pub enum HostError {
         gate: RedGate,
     },
     /// The same, and putting the previous state back failed too.
-    #[error("`{host}`: {} is red, and putting the previous state back failed: {cause}", gate.gate)]
+    #[error("`{host}`: red gate: {}; putting the previous state back failed: {cause}", gate.gate)]
     NotRolledBack {
         /// Which host.
         host: HostName,

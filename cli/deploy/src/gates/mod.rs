@@ -145,14 +145,15 @@ pub fn read(output: &str) -> Option<RedGate> {
 
 /// The script that waits on a MAIN host until its focus counts (or no longer counts) a bridge.
 pub fn counted_script(nick: &str, present: bool, limit: Duration) -> Script {
-    let (negation, word) = if present {
-        ("", "counts")
+    let (test, word) = if present {
+        ("bridge | grep -qF '\"operational\":true'", "does not count")
     } else {
-        ("! ", "still counts")
+        ("! bridge | grep -q .", "still counts")
     };
     let text = format!(
         r#"{HTTP}{EVIDENCE}nick={nick}; end=$(($(date +%s) + {limit}))
-until body=$(http_get http://127.0.0.1:8888/debug) && {negation}printf '%s' "$body" | grep -qF "\"$nick\""; do
+bridge() {{ printf '%s' "$body" | tr '{{' '\n' | grep -F "\"nickname\":\"$nick\""; }}
+until body=$(http_get http://127.0.0.1:8888/debug) && {test}; do
     if [ "$(date +%s)" -ge "$end" ]; then
         printf 'red\tthe focus {word} bridge %s\n' "$nick"
         evidence jitctl-focus.service 2>&1

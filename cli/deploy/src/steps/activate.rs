@@ -40,12 +40,12 @@ fi
 "#;
 
 const SWITCH: &str = r#"folder() {
-    mkdir -p "$root$1"
+    public "$root$1"
     chown "$3:$4" "$root$1"
     chmod "$2" "$root$1"
 }
 put() {
-    mkdir -p "$root${2%/*}"
+    public "$root${2%/*}"
     cp "$staging/$1" "$root$2.jitctl-new"
     chown "$4:$5" "$root$2.jitctl-new"
     chmod "$3" "$root$2.jitctl-new"
@@ -56,7 +56,7 @@ attributes() {
     chmod "$2" "$root$1"
 }
 point() {
-    mkdir -p "$root${1%/*}"
+    public "$root${1%/*}"
     rm -f "$root$1.jitctl-new"
     ln -s "$2" "$root$1.jitctl-new"
     mv -fT "$root$1.jitctl-new" "$root$1"
@@ -178,7 +178,7 @@ pub fn restore_fragment() -> &'static str {
     r#"while IFS=$tab read -r kind what path; do
     case $kind in
     file)
-        mkdir -p "$root${path%/*}"
+        public "$root${path%/*}"
         cp -p "$keep/data/$what" "$root$path.jitctl-new"
         mv -fT "$root$path.jitctl-new" "$root$path"
         ;;

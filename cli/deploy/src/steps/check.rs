@@ -19,7 +19,7 @@ rm -rf "$tree"
 cp -a "$root/etc" "$tree"
 lay() {
     target=$tree/${2#/etc/}
-    mkdir -p "${target%/*}"
+    public "${target%/*}"
     rm -f "$target"
     cp "$staging/$1" "$target"
     chmod "$3" "$target"
@@ -27,13 +27,14 @@ lay() {
 }
 point() {
     target=$tree/${1#/etc/}
-    mkdir -p "${target%/*}"
+    public "${target%/*}"
     rm -f "$target"
     ln -s "$2" "$target"
 }
 drop() { rm -f "$tree/${1#/etc/}"; }
 programs=$staging/programs
-mkdir -p "$programs/releases" "$root/usr/lib/jitctl/releases"
+public "$programs/releases"
+public "$root/usr/lib/jitctl/releases"
 for link in "$root"/usr/lib/jitctl/current-*; do
     [ ! -L "$link" ] || cp -P "$link" "$programs/"
 done
@@ -137,14 +138,14 @@ fn command(check: FileCheck, path: &str) -> String {
         FileCheck::Focus => (
             "jitctl-focus --check-config",
             format!(
-                "/usr/lib/jitctl/current-focus/jitctl-focus --check-config {}",
+                "/usr/lib/jitctl/current-focus/jitctl-focus --check-config --config {}",
                 quote(path)
             ),
         ),
         FileCheck::Bridge => (
             "jitctl-bridge --check-config",
             format!(
-                "/usr/lib/jitctl/current-bridge/jitctl-bridge --check-config {}",
+                "/usr/lib/jitctl/current-bridge/jitctl-bridge --check-config --config {}",
                 quote(path)
             ),
         ),

@@ -8,7 +8,7 @@ use super::{Context, Phase};
 use crate::layout::KEPT;
 use crate::lease;
 
-const RECORD: &str = r#"mkdir -p "$root/etc/jitctl"
+const RECORD: &str = r#"public "$root/etc/jitctl"
 head -c "$size" > "$root/etc/jitctl/manifest.json.new"
 [ "$(wc -c < "$root/etc/jitctl/manifest.json.new")" = "$size" ] || fail 'the records did not arrive whole'
 chmod 0600 "$root/etc/jitctl/manifest.json.new"

@@ -106,6 +106,8 @@ pub struct Context<'a> {
 pub(crate) const FUNCTIONS: &str = r#"tab=$(printf '\t')
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 [ -z "$root" ] || PATH=$root/bin:$PATH
+# A folder that services can enter; those that must be private are desired as such.
+public() { (umask 022; mkdir -p "$1"); }
 "#;
 
 impl Context<'_> {

@@ -17,10 +17,10 @@ pub(crate) const EVIDENCE: &str = r#"evidence() {
 const FUNCTIONS: &str = r#"act() {
     systemctl reset-failed "$2" 2> /dev/null || true
     systemctl "$1" "$2" 2> "$state/said" && return 0
-    printf 'unit %s failed to %s\n' "$2" "$1" >&2
-    cat "$state/said" >&2
-    evidence "$2"
-    exit 1
+    printf 'red\t%s %ss\n' "$2" "$1"
+    cat "$state/said"
+    evidence "$2" 2>&1
+    exit 70
 }
 apply_sysctl() {
     systemctl restart systemd-sysctl.service 2> /dev/null || true

@@ -28,9 +28,9 @@ const FUNCTIONS: &str = r#"take() {
 }
 stage() { take "$1" "$2" "$staging/$3"; }
 program() {
-    mkdir -p "$root$3"
+    public "$root$3"
     take "$1" "$2" "$root$3/.$4.new"
-    chmod 0755 "$root$3" "$root$3/.$4.new"
+    chmod 0755 "$root$3/.$4.new"
     mv -f "$root$3/.$4.new" "$root$3/$4"
 }
 ! grep -qs '^# jitctl' "$root/usr/sbin/policy-rc.d" || rm -f "$root/usr/sbin/policy-rc.d"

@@ -1,0 +1,302 @@
+//! Who is changed when, and what happens when a host is held, gone or red: with hosts that only
+//! answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use jitctl_deploy::executor::{Remotes, Site};
+use jitctl_deploy::lease::Holder;
+use jitctl_deploy::plan::{SitePlan, plan_site};
+use jitctl_deploy::{
+    ApplyOptions, ApplyReport, Artifacts, Facts, HostOutcome, ResolvedHost, SecretValues, apply,
+};
+use jitctl_inventory::model::Inventory;
+use jitctl_inventory::names::HostName;
+use jitctl_templates::{RenderOptions, Renderer};
+use jitctl_transport::{ConnectFailure, FakeRemote, Output, Remote, RemoteError, Script};
+use secrecy::SecretString;
+
+const INVENTORY: &str = "
+version: 1
+site: { domain: meet.test, tls: { mode: private_ca } }
+hosts:
+  main: { roles: [main], address: { private: [10.0.0.1] } }
+  b1: { roles: [bridge], nickname: b1-1a2b, address: { private: [10.0.0.2] } }
+  b2: { roles: [bridge], nickname: b2-1a2b, address: { private: [10.0.0.3] } }
+  b3: { roles: [bridge], nickname: b3-1a2b, address: { private: [10.0.0.4] } }
+";
+
+struct Anything;
+
+impl SecretValues for Anything {
+    fn value(&self, name: &str) -> Option<SecretString> {
+        Some(format!("value of {name}").into())
+    }
+}
+
+fn inventory() -> Inventory {
+    jitctl_inventory::load_text("jitctl.yaml", INVENTORY)
+        .unwrap()
+        .inventory
+}
+
+fn hosts() -> Vec<ResolvedHost> {
+    let inventory = inventory();
+    let renderer = Renderer::new(&RenderOptions::default()).unwrap();
+    inventory
+        .hosts
+        .keys()
+        .map(|name| {
+            let mut desired = renderer.desired_host(&inventory, name).unwrap();
+            let facts = Facts::bare();
+            jitctl_deploy::firewall::settle(&renderer, &mut desired, &facts).unwrap();
+            ResolvedHost::new(desired, &Anything).unwrap()
+        })
+        .collect()
+}
+
+fn artifacts() -> (tempfile::TempDir, Artifacts) {
+    let folder = tempfile::tempdir().unwrap();
+    let arch = folder.path().join("x86_64");
+    std::fs::create_dir(&arch).unwrap();
+    let mut sums = String::new();
+    for name in ["jitctl-bridge", "jitctl-focus"] {
+        std::fs::write(arch.join(name), name).unwrap();
+        let sum = jitctl_deploy::resolved::sha256(name.as_bytes());
+        sums += &format!("{sum}  {name}\n");
+    }
+    std::fs::write(arch.join("SHA256SUMS"), sums).unwrap();
+    let artifacts = Artifacts::open(folder.path(), "0.1.0").unwrap();
+    (folder, artifacts)
+}
+
+fn plan(hosts: &[ResolvedHost], artifacts: &Artifacts) -> (SitePlan, BTreeMap<HostName, Facts>) {
+    let facts: BTreeMap<HostName, Facts> = hosts
+        .iter()
+        .map(|host| (host.desired.host.clone(), Facts::bare()))
+        .collect();
+    (
+        plan_site(hosts, &facts, artifacts, &Anything).unwrap(),
+        facts,
+    )
+}
+
+type Answer = dyn Fn(&str, &Script) -> Result<Output, RemoteError> + Send + Sync;
+
+fn green() -> Output {
+    Output {
+        status: Some(0),
+        ..Output::default()
+    }
+}
+
+struct Ran {
+    report: ApplyReport,
+    calls: Vec<(String, Script)>,
+}
+
+impl Ran {
+    fn titles_of(&self, host: &str) -> Vec<&str> {
+        let calls = self.calls.iter().filter(|(name, _)| name == host);
+        calls.map(|(_, script)| script.title.as_str()).collect()
+    }
+
+    fn first(&self, host: &str, title: &str) -> usize {
+        let found = |(name, script): &(String, Script)| name == host && script.title == title;
+        self.calls.iter().position(found).unwrap()
+    }
+
+    fn last(&self, host: &str, title: &str) -> usize {
+        let found = |(name, script): &(String, Script)| name == host && script.title == title;
+        self.calls.iter().rposition(found).unwrap()
+    }
+}
+
+async fn run(require_all: bool, answer: Arc<Answer>) -> Ran {
+    let hosts = hosts();
+    let (_folder, artifacts) = artifacts();
+    let (plan, facts) = plan(&hosts, &artifacts);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let remotes: Remotes = hosts
+        .iter()
+        .map(|host| {
+            let name = host.desired.host.clone();
+            let (answer, calls) = (Arc::clone(&answer), Arc::clone(&calls));
+            let remote = FakeRemote::answering(name.clone(), {
+                let name = name.to_string();
+                move |script: &Script| {
+                    calls.lock().unwrap().push((name.clone(), script.clone()));
+                    answer(&name, script)
+                }
+            });
+            (name, Arc::new(remote) as Arc<dyn Remote>)
+        })
+        .collect();
+    let mut options = ApplyOptions::new(Holder {
+        id: "run-1".to_owned(),
+        who: "anna@desk".to_owned(),
+        why: "apply".to_owned(),
+    });
+    options.require_all = require_all;
+    let (events, _receiver) = tokio::sync::mpsc::unbounded_channel();
+    let site = Site {
+        hosts: &hosts,
+        facts: &facts,
+        remotes: &remotes,
+        artifacts: &artifacts,
+        secrets: &Anything,
+    };
+    let report = apply(&plan, site, &options, &events).await;
+    let calls = calls.lock().unwrap().clone();
+    Ran { report, calls }
+}
+
+#[tokio::test]
+async fn main_comes_first_then_one_bridge_then_the_others() {
+    let ran = run(false, Arc::new(|_, _| Ok(green()))).await;
+    assert_eq!(ran.report.exit_code(), 0);
+    let recorded = ran.first("main", "record the release");
+    assert!(recorded < ran.first("b1", "carry files"));
+    let canary = ran.first("b1", "record the release");
+    for bridge in ["b2", "b3"] {
+        assert!(canary < ran.first(bridge, "carry files"));
+    }
+    let phases = [
+        "take the lease",
+        "carry files",
+        "install packages",
+        "check files",
+        "switch files",
+        "change the packet filter",
+        "confirm the packet filter",
+        "restart services",
+        "wait until it works",
+        "record the release",
+    ];
+    assert_eq!(ran.titles_of("b1"), phases);
+    // MAIN is asked for every bridge after the bridge's own gates.
+    assert!(ran.last("main", "ask the focus for its bridges") > canary);
+}
+
+#[tokio::test]
+async fn a_held_host_keeps_all_from_being_changed() {
+    let held = |host: &str, script: &Script| {
+        if host == "b2" && script.title == "take the lease" {
+            let lease = br#"{"id":"x","who":"berta","why":"apply","since":1,"until":99}"#;
+            return Ok(Output {
+                status: Some(75),
+                stdout: lease.to_vec(),
+                stderr: String::new(),
+            });
+        }
+        Ok(green())
+    };
+    let ran = run(false, Arc::new(held)).await;
+    assert_eq!(ran.report.exit_code(), 6);
+    assert!(
+        ran.calls
+            .iter()
+            .all(|(_, script)| script.title.contains("lease"))
+    );
+    assert_eq!(
+        ran.titles_of("main"),
+        ["take the lease", "give the lease back"]
+    );
+}
+
+fn gone(host: &str, _: &Script) -> Result<Output, RemoteError> {
+    if host == "b2" {
+        return Err(RemoteError::Connect {
+            host: host.into(),
+            failure: ConnectFailure::Timeout,
+            cause: "it did not answer in time".to_owned(),
+            remedy: "look".to_owned(),
+        });
+    }
+    Ok(green())
+}
+
+#[tokio::test]
+async fn without_an_unreachable_host_the_rest_finish() {
+    let ran = run(false, Arc::new(gone)).await;
+    assert_eq!(ran.report.exit_code(), 5);
+    for host in ["main", "b1", "b3"] {
+        let outcome = &ran.report.hosts[&host.into()];
+        assert!(
+            matches!(outcome, HostOutcome::Applied { .. }),
+            "{host}: {outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn with_require_all_nothing_starts() {
+    let ran = run(true, Arc::new(gone)).await;
+    assert_eq!(ran.report.exit_code(), 5);
+    assert!(
+        ran.calls
+            .iter()
+            .all(|(_, script)| script.title.contains("lease"))
+    );
+}
+
+#[tokio::test]
+async fn a_red_canary_stops_the_other_bridges() {
+    let red = |host: &str, script: &Script| {
+        if host == "b1" && script.title == "wait until it works" {
+            return Ok(Output {
+                status: Some(70),
+                stdout: b"red\tjitctl-bridge.service is active\na line of the log\n".to_vec(),
+                stderr: String::new(),
+            });
+        }
+        Ok(green())
+    };
+    let ran = run(false, Arc::new(red)).await;
+    assert_eq!(ran.report.exit_code(), 7);
+    assert_eq!(
+        ran.titles_of("b1").last(),
+        Some(&"put the previous state back")
+    );
+    assert_eq!(
+        ran.titles_of("b2"),
+        ["take the lease", "give the lease back"]
+    );
+    let outcome = &ran.report.hosts[&"b2".into()];
+    assert!(matches!(outcome, HostOutcome::Skipped { .. }));
+}
+
+#[tokio::test]
+async fn every_script_is_posix_shell_without_secrets() {
+    let ran = run(false, Arc::new(|_, _| Ok(green()))).await;
+    let titles: BTreeSet<&str> = ran
+        .calls
+        .iter()
+        .map(|(_, script)| script.title.as_str())
+        .collect();
+    assert!(titles.len() >= 10, "{titles:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("script");
+    for (host, script) in &ran.calls {
+        assert!(
+            !script.text.contains("value of "),
+            "{host}: {}",
+            script.title
+        );
+        std::fs::write(&file, &script.text).unwrap();
+        let output = Command::new("dash").arg("-n").arg(&file).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{host}: {}: {said}", script.title);
+    }
+}
+
+#[test]
+fn a_plan_survives_being_saved_and_holds_no_secret() {
+    let hosts = hosts();
+    let (_folder, artifacts) = artifacts();
+    let (plan, _) = plan(&hosts, &artifacts);
+    let text = serde_json::to_string(&plan).unwrap();
+    assert!(!text.contains("value of "), "{text}");
+    assert_eq!(serde_json::from_str::<SitePlan>(&text).unwrap(), plan);
+}
