@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use jitctl_inventory::model::Ssh;
 use jitctl_inventory::names::HostName;
-use openssh::{ControlPersist, ForwardType, KnownHosts, Session, SessionBuilder, Socket, Stdio};
+use openssh::{
+    Child, ControlPersist, ForwardType, KnownHosts, Session, SessionBuilder, Socket, Stdio,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -156,27 +158,29 @@ impl SshRemote {
         }
     }
 
-    async fn run_in(&self, master: &Master, script: Script) -> Result<Output, RemoteError> {
+    async fn run_in(&self, master: &Master, script: &Script) -> Result<Output, Broken> {
         let limit = script.deadline + Duration::from_secs(10);
-        match tokio::time::timeout(limit, self.exchange(master, &script)).await {
-            Ok(Some(output)) if framing::timed_out(output.status) => {
-                Err(deadline(&self.host, &script))
+        match tokio::time::timeout(limit, self.exchange(master, script)).await {
+            Ok(Ended::Well(output)) if framing::timed_out(output.status) => {
+                Err(deadline(&self.host, script).into())
             }
-            Ok(Some(output)) if output.status == Some(framing::CUT_OFF) => Err(self.lost(&script)),
-            Ok(Some(output)) => {
+            Ok(Ended::Well(output)) if output.status == Some(framing::CUT_OFF) => {
+                Err(self.lost(script).into())
+            }
+            Ok(Ended::Well(output)) => {
                 match framing::sudo_refusal(output.status, &output.stdout, &output.stderr) {
-                    Some(words) => Err(sudo_error(&self.host, &words)),
+                    Some(words) => Err(sudo_error(&self.host, &words).into()),
                     None => Ok(output),
                 }
             }
-            Ok(None) => Err(self.lost(&script)),
-            Err(_) => Err(deadline(&self.host, &script)),
+            Ok(Ended::NotStarted) => Err(Broken::NotStarted),
+            Ok(Ended::Lost) => Err(self.lost(script).into()),
+            Err(_) => Err(deadline(&self.host, script).into()),
         }
     }
 
-    /// `None` when the link broke.
-    async fn exchange(&self, master: &Master, script: &Script) -> Option<Output> {
-        let mut child = master
+    async fn exchange(&self, master: &Master, script: &Script) -> Ended {
+        let child = master
             .session
             .command("sh")
             .args(framing::arguments(script, self.ssh.sudo))
@@ -184,8 +188,17 @@ impl SshRemote {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .await
-            .ok()?;
+            .await;
+        match child {
+            Ok(child) => Self::talk(child, script)
+                .await
+                .map_or(Ended::Lost, Ended::Well),
+            Err(_) => Ended::NotStarted,
+        }
+    }
+
+    /// `None` when the link broke.
+    async fn talk(mut child: Child<&Session>, script: &Script) -> Option<Output> {
         let mut stdin = child.stdin().take()?;
         let mut stdout = child.stdout().take()?;
         let mut stderr = child.stderr().take()?;
@@ -220,12 +233,23 @@ impl SshRemote {
 
     async fn run_reused(&self, script: Script) -> Result<Output, RemoteError> {
         let master = self.master().await?;
-        let result = self.run_in(&master, script).await;
-        if matches!(result, Err(RemoteError::Lost { .. })) {
-            // The next script makes a new connection instead of failing on the dead one.
-            self.session.lock().await.take();
+        match self.run_in(&master, &script).await {
+            Ok(output) => Ok(output),
+            Err(Broken::Error(error)) => {
+                if matches!(error, RemoteError::Lost { .. }) {
+                    // The next script makes a new connection instead of failing on the dead one.
+                    self.session.lock().await.take();
+                }
+                Err(error)
+            }
+            // The master idled out or died in between: nothing ran, so trying again is safe.
+            Err(Broken::NotStarted) => {
+                self.session.lock().await.take();
+                let master = self.master().await?;
+                let again = self.run_in(&master, &script).await;
+                again.map_err(|broken| self.in_the_end(broken, &script))
+            }
         }
-        result
     }
 
     /// A forwarded connection, through a socket in the master's own folder.
@@ -261,9 +285,40 @@ impl SshRemote {
 
     async fn run_fresh(&self, script: Script) -> Result<Output, RemoteError> {
         let master = self.dial().await?;
-        let result = self.run_in(&master, script).await;
+        let result = self.run_in(&master, &script).await;
         let _ = master.session.close().await;
-        result
+        result.map_err(|broken| self.in_the_end(broken, &script))
+    }
+
+    fn in_the_end(&self, broken: Broken, script: &Script) -> RemoteError {
+        match broken {
+            Broken::Error(error) => error,
+            Broken::NotStarted => self.lost(script),
+        }
+    }
+}
+
+/// How a session ended.
+enum Ended {
+    /// The script came to its end.
+    Well(Output),
+    /// The link broke before the script was sent.
+    NotStarted,
+    /// The link broke later.
+    Lost,
+}
+
+/// Why there is no output.
+enum Broken {
+    /// Nothing was sent.
+    NotStarted,
+    /// Anything else.
+    Error(RemoteError),
+}
+
+impl From<RemoteError> for Broken {
+    fn from(error: RemoteError) -> Self {
+        Self::Error(error)
     }
 }
 

@@ -175,7 +175,7 @@ mod tests {
         let mut store = store();
         let old = value(&store, "xmpp-bridge-a");
         let mut rounds = Vec::new();
-        let result = rotate(
+        rotate(
             "xmpp-bridge",
             &mut store,
             &mut counting(9),
@@ -185,8 +185,9 @@ mod tests {
                 assert_eq!(value(store, "xmpp-bridge-a") == old, round != Round::Retire);
                 Ok(())
             },
-        );
-        result.await.unwrap();
+        )
+        .await
+        .unwrap();
         assert_eq!(
             rounds,
             [

@@ -72,7 +72,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
     builder.port(ports::FOCUS_HTTP, Source::Nobody);
     builder.gate(Gate::UnitActive(UNIT.to_owned()));
     builder.gate(Gate::HttpOk(format!(
-        "http://127.0.0.1:{}/about/health",
+        "http://127.0.0.1:{}/about/version",
         ports::FOCUS_HTTP.number
     )));
     Ok(())
