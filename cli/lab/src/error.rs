@@ -141,9 +141,9 @@ impl LabError {
                 "set `XDG_STATE_HOME` to a directory on a disk or tmpfs, such as `/dev/shm`".into(),
             ),
             Self::NotUp(_) => Some("start it with `jitctl lab up`".into()),
-            Self::HostNotRunning(host) => {
-                Some(format!("power it on with `jitctl lab fault clear {host}`"))
-            }
+            Self::HostNotRunning(host) => Some(format!(
+                "mend it with `jitctl lab fault clear {host}`, or boot it with `jitctl lab up`"
+            )),
             Self::HostSilent { console, .. } if !console.is_empty() => {
                 Some(format!("the end of its console:\n{console}"))
             }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde::Serialize;
 
 use crate::cgroup::{self, LabCgroup};
@@ -441,13 +443,22 @@ impl Lab {
     }
 
     fn boot(&self, hosts: &[HostSpec], observer: &mut dyn FnMut(Event)) -> Result<(), LabError> {
-        let Reply::Status { hosts: running, .. } = control::ask(&self.paths, &Request::Status)?
+        let Reply::Status {
+            hosts: running,
+            faults,
+        } = control::ask(&self.paths, &Request::Status)?
         else {
             return Ok(());
         };
         for host in hosts {
-            // A host that a fault keeps off stays off.
-            if running.iter().any(|status| status.spec.name == host.name) {
+            let found = running.iter().find(|status| status.spec.name == host.name);
+            let kept_off = Fault::PowerOff {
+                host: host.name.clone(),
+            };
+            // A host that a fault keeps off stays off; one that went off by itself is booted.
+            if found
+                .is_some_and(|status| status.state != HostState::Off || faults.contains(&kept_off))
+            {
                 continue;
             }
             observer(Event::HostBooting {
@@ -499,6 +510,10 @@ impl Lab {
         let start = Instant::now();
         loop {
             group.kill()?;
+            if let Ok(holder) = control::holder_process(&self.paths) {
+                // Someone may have moved it out of the group.
+                let _ = kill(Pid::from_raw(holder), Signal::SIGKILL);
+            }
             let processes = group.processes();
             if processes.is_empty() && !control::is_up(&self.paths) {
                 break;

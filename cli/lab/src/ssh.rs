@@ -58,7 +58,7 @@ fn ssh_config(paths: &LabPaths, program: &Path, hosts: &[HostSpec]) -> String {
         text,
         "Host{patterns}\n  User root\n  IdentityFile {key}\n  IdentitiesOnly yes\n  \
          UserKnownHostsFile {known_hosts}\n  GlobalKnownHostsFile /dev/null\n  \
-         StrictHostKeyChecking yes\n  LogLevel ERROR\n  ProxyUseFdpass yes\n  \
+         StrictHostKeyChecking yes\n  LogLevel ERROR\n  ServerAliveInterval 20\n  ProxyUseFdpass yes\n  \
          ProxyCommand {program} __lab-dial {state} %h %p\n",
         key = configuration_word(&paths.ssh_key()),
         known_hosts = configuration_word(&paths.known_hosts()),

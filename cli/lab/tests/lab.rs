@@ -376,11 +376,7 @@ fn a_host_whose_container_is_killed_is_off_and_can_be_powered_on() {
     nix::sys::signal::kill(container, nix::sys::signal::Signal::SIGKILL).unwrap();
     eventually("h2 is off", || bench.state_of("h2") == HostState::Off);
     assert_eq!(bench.says("h1", "hostname"), "h1");
-    bench
-        .lab
-        .fault(Fault::PowerOff { host: host("h2") })
-        .unwrap();
-    bench.lab.clear_faults(Some(&host("h2"))).unwrap();
+    bench.up(2);
     assert_eq!(bench.says("h2", "hostname"), "h2");
     bench.down();
 }
