@@ -17,18 +17,25 @@ pub enum Severity {
 }
 
 /// A cure that may be carried out without asking further.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fix {
-    /// Bring the host to the inventory's state.
-    Apply,
+    /// Bring hosts to the inventory's state.
+    Apply {
+        /// Which hosts, as for `--on`.
+        on: String,
+    },
     /// Restart one unit.
     RestartUnit {
+        /// On which host.
+        host: HostName,
         /// Unit name.
         unit: String,
     },
     /// Start a unit that is masked or stopped, and enable it.
     EnableUnit {
+        /// On which host.
+        host: HostName,
         /// Unit name.
         unit: String,
     },
@@ -43,6 +50,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The host to look at; nothing when it is the operator's side or the whole site.
     pub host: Option<HostName>,
+    /// Other hosts that show the same.
+    pub also: Vec<HostName>,
     /// What is wrong, one sentence.
     pub what: String,
     /// What was seen: a stanza, a counter, a file and line, the words of a program.
@@ -55,6 +64,9 @@ pub struct Finding {
     pub fix: Option<Fix>,
     /// Findings that follow from this one and go with it.
     pub consequences: Vec<Self>,
+    /// The unit that it is about: decides what follows from a service that is down.
+    #[serde(skip)]
+    pub(crate) unit: Option<String>,
 }
 
 impl Finding {
@@ -65,12 +77,14 @@ impl Finding {
             code: check.code,
             severity: check.severity,
             host: host.cloned(),
+            also: Vec::new(),
             what: check.title.to_owned(),
             evidence: Vec::new(),
             cause: check.cause.to_owned(),
             cure: check.cure.replace("HOST", name),
             fix: None,
             consequences: Vec::new(),
+            unit: None,
         }
     }
 
@@ -80,9 +94,22 @@ impl Finding {
         self
     }
 
+    /// Says why exactly, in place of the row's usual reason.
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = cause.into();
+        self
+    }
+
     /// Adds a line of evidence.
     pub(crate) fn seen(mut self, evidence: impl Into<String>) -> Self {
         self.evidence.push(evidence.into());
+        self
+    }
+
+    /// Names the unit, also in the cure.
+    pub(crate) fn about_unit(mut self, unit: &str) -> Self {
+        self.cure = self.cure.replace("UNIT", unit);
+        self.unit = Some(unit.to_owned());
         self
     }
 
@@ -90,5 +117,18 @@ impl Finding {
     pub(crate) fn fixed_by(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
         self
+    }
+
+    /// An apply on its own host cures it.
+    pub(crate) fn fixed_by_apply(self) -> Self {
+        match self.host.clone() {
+            Some(host) => self.fixed_by_apply_on(host.to_string()),
+            None => self,
+        }
+    }
+
+    /// An apply on these hosts cures it.
+    pub(crate) fn fixed_by_apply_on(self, on: impl Into<String>) -> Self {
+        self.fixed_by(Fix::Apply { on: on.into() })
     }
 }

@@ -16,7 +16,7 @@ pub mod observe;
 mod report;
 mod rules;
 
-pub use examine::{Examination, Patient, examine};
+pub use examine::{Examination, Patient, Stage, Watcher, examine};
 pub use finding::{Finding, Fix, Severity};
 pub use observe::Observation;
 pub use report::{Report, report_schema};

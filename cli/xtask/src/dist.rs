@@ -44,6 +44,15 @@ pub(crate) fn write_schema() -> Result<()> {
     fs::write(&path, schema).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
+/// Writes the pages about checks: the test that compares them writes them when told to.
+pub(crate) fn write_pages() -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo
+        .args(["test", "-q", "-p", "jitctl-doctor", "--test", "pages"])
+        .env("JITCTL_WRITE_DOCS", "1");
+    shell::run(&mut cargo)
+}
+
 fn lay_out(built: &Path) -> Result<PathBuf> {
     let dist = shell::root().join("dist");
     let carried = dist.join("artifacts/x86_64");

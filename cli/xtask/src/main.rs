@@ -29,6 +29,7 @@ cargo xtask TASK
   style     check the form of the code: file lengths, dependency arrows, lints
   licences  check that every dependency's licence is one we accept
   schema    write the inventory's JSON Schema to inventories/schema.json
+  docs      write the pages of docs/doctor/ from the table of checks
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Some("style") => style::run(),
         Some("licences") => licences::run(),
         Some("schema") => dist::write_schema(),
+        Some("docs") => dist::write_pages(),
         Some("help" | "--help" | "-h") | None => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -13,7 +13,8 @@ use crate::observe::{HostFacts, Login};
 /// Where the services' credentials lie.
 const BRIDGE_PASSWORD: &str = "/etc/jitctl/credentials/bridge-xmpp-password";
 const FOCUS_PASSWORD: &str = "/etc/jitctl/credentials/focus-xmpp-password";
-pub(super) const CREDENTIALS: [&str; 2] = [BRIDGE_PASSWORD, FOCUS_PASSWORD];
+const COMPONENT_SECRET: &str = "/etc/jitctl/credentials/focus-component-secret";
+pub(super) const CREDENTIALS: [&str; 3] = [BRIDGE_PASSWORD, FOCUS_PASSWORD, COMPONENT_SECRET];
 
 #[derive(Deserialize)]
 struct BridgeFile {
@@ -50,6 +51,12 @@ pub(super) async fn bridge(remote: &dyn Remote, facts: &HostFacts) -> Vec<Login>
     }
 }
 
+/// The brewery that the focus is configured for.
+pub(super) fn focus_brewery(facts: &HostFacts) -> Option<String> {
+    let text = facts.focus.as_ref()?;
+    toml::from_str::<FocusFile>(text).ok()?.xmpp.brewery
+}
+
 pub(super) async fn focus(remote: &dyn Remote, facts: &HostFacts) -> Option<Login> {
     let text = facts.focus.as_ref()?;
     Some(match toml::from_str::<FocusFile>(text) {
@@ -62,13 +69,14 @@ async fn log_in(
     remote: &dyn Remote,
     facts: &HostFacts,
     account: &Account,
-    password: &str,
+    password: &'static str,
 ) -> Login {
     let mut login = Login {
         address: account.address.clone(),
         account: format!("{}@{}", account.username, account.domain),
         domain: account.domain.clone(),
         brewery: account.brewery.clone(),
+        credential: password,
         ended_at_once: false,
         outcome: None,
         unusable: None,
@@ -137,6 +145,7 @@ fn unusable(words: &str) -> Login {
         account: String::new(),
         domain: String::new(),
         brewery: None,
+        credential: "",
         ended_at_once: false,
         outcome: None,
         unusable: Some(words.to_owned()),

@@ -1,7 +1,8 @@
 //! Looking at all hosts at once: one script each, then the probes that need its answer.
 
-mod focus;
+mod expected;
 mod login;
+mod private_http;
 mod web;
 
 pub(crate) use web::certificate as examine_certificate;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use jitctl_inventory::model::{Inventory, Role};
+use jitctl_inventory::model::{Inventory, Role, Tls};
 use jitctl_inventory::names::HostName;
 use jitctl_templates::desired::DesiredHost;
 use jitctl_transport::{Remote, RemoteError, Script};
@@ -30,13 +31,40 @@ pub struct Patient {
     pub desired: DesiredHost,
 }
 
+/// How far the look at a host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Connecting.
+    Connect,
+    /// The script runs.
+    Look,
+    /// The probes run.
+    Probe,
+    /// All is seen.
+    Done,
+    /// It could not be looked into.
+    Away,
+}
+
+/// Told whenever a host comes to another stage.
+pub type Watcher<'s> = &'s (dyn Fn(&HostName, Stage) + Send + Sync);
+
 /// What is looked at.
-#[derive(Debug)]
 pub struct Examination<'s> {
     /// The site.
     pub inventory: &'s Inventory,
     /// The hosts to look at.
     pub patients: Vec<Patient>,
+    /// Who wants to know how far it is.
+    pub watcher: Watcher<'s>,
+}
+
+impl std::fmt::Debug for Examination<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examination")
+            .field("patients", &self.patients)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Looks at every host once. A host that does not answer holds up no other.
@@ -44,12 +72,18 @@ pub async fn examine(examination: &Examination<'_>) -> Observation {
     let started = Instant::now();
     let sights = examination.patients.iter().map(|patient| async {
         let name = patient.desired.host.clone();
-        let sight = Box::pin(look(examination.inventory, patient)).await;
+        let sight = Box::pin(look(examination, patient)).await;
+        let stage = match &sight.facts {
+            Ok(_) => Stage::Done,
+            Err(_) => Stage::Away,
+        };
+        (examination.watcher)(&name, stage);
         (name, sight)
     });
     let hosts: BTreeMap<HostName, HostSight> = join_all(sights).await.into_iter().collect();
     Observation {
         domain: examination.inventory.site.domain.clone(),
+        public_authority: !matches!(examination.inventory.site.tls, Tls::PrivateCa),
         now: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
@@ -58,16 +92,18 @@ pub async fn examine(examination: &Examination<'_>) -> Observation {
     }
 }
 
-async fn look(inventory: &Inventory, patient: &Patient) -> HostSight {
+async fn look(examination: &Examination<'_>, patient: &Patient) -> HostSight {
+    let inventory = examination.inventory;
     let desired = &patient.desired;
     let host = inventory.hosts.get(&desired.host);
     let remote = patient.remote.as_ref();
-    let facts = ask(inventory, remote, desired).await;
+    let expected = expected::of(desired);
+    let watch = |stage| (examination.watcher)(&desired.host, stage);
+    let facts = ask(inventory, remote, desired, &expected, &watch).await;
+    let bridge = host.filter(|host| host.roles.contains(&Role::Bridge));
     let mut sight = HostSight {
         roles: desired.roles.iter().copied().collect(),
-        nickname: host
-            .filter(|host| host.roles.contains(&Role::Bridge))
-            .map(|host| host.muc_nick(&desired.host).to_string()),
+        nickname: bridge.map(|host| host.muc_nick(&desired.host).to_string()),
         addresses: host
             .map(|host| {
                 host.address
@@ -78,39 +114,43 @@ async fn look(inventory: &Inventory, patient: &Patient) -> HostSight {
                     .collect()
             })
             .unwrap_or_default(),
+        expected,
         facts,
         bridge_logins: Vec::new(),
         focus_login: None,
         web: None,
         focus: None,
+        bridge_health: None,
     };
     if let Ok(facts) = &sight.facts {
+        watch(Stage::Probe);
         let domain = inventory.site.domain.as_str();
         let main = sight.roles.contains(&Role::Main);
-        let (bridge_logins, focus_login, web, focus) = tokio::join!(
+        let (bridge_logins, focus_login, web, focus, bridge_health) = tokio::join!(
             login::bridge(remote, facts),
             login::focus(remote, facts),
-            async {
-                if main {
-                    Some(Box::pin(web::look(remote, domain)).await)
-                } else {
-                    None
-                }
-            },
-            async {
-                if main {
-                    Some(focus::look(remote).await)
-                } else {
-                    None
-                }
-            },
+            only_if(main, web::look(remote, domain)),
+            only_if(
+                main,
+                private_http::focus(remote, login::focus_brewery(facts))
+            ),
+            only_if(bridge.is_some(), private_http::bridge(remote)),
         );
         sight.bridge_logins = bridge_logins;
         sight.focus_login = focus_login;
         sight.web = web;
         sight.focus = focus;
+        sight.bridge_health = bridge_health;
     }
     sight
+}
+
+async fn only_if<T>(wanted: bool, work: impl Future<Output = T>) -> Option<T> {
+    if wanted {
+        Some(Box::pin(work).await)
+    } else {
+        None
+    }
 }
 
 /// Runs the script.
@@ -118,17 +158,23 @@ async fn ask(
     inventory: &Inventory,
     remote: &dyn Remote,
     desired: &DesiredHost,
+    expected: &crate::observe::Expected,
+    watch: &(dyn Fn(Stage) + Sync),
 ) -> Result<HostFacts, RemoteError> {
+    let domain = &inventory.site.domain;
     let mut questions: BTreeSet<String> = BTreeSet::new();
-    questions.insert(format!("name\t{}", inventory.site.domain));
-    questions.extend(
-        desired
-            .services
-            .iter()
-            .map(|service| format!("unit\t{}", service.unit)),
-    );
-    for name in login::CREDENTIALS {
-        questions.insert(format!("credential\t{name}"));
+    questions.insert(format!("name\t{domain}"));
+    for service in &desired.services {
+        questions.insert(format!("unit\t{}", service.unit));
+    }
+    for path in login::CREDENTIALS {
+        questions.insert(format!("credential\t{path}"));
+    }
+    for path in expected.private.keys() {
+        questions.insert(format!("private\t{path}"));
+    }
+    if desired.roles.contains(&Role::Main) {
+        questions.insert("prosody\t/etc/prosody/conf.d/jitctl.cfg.lua".to_owned());
     }
     let mut input = questions
         .into_iter()
@@ -137,13 +183,14 @@ async fn ask(
         .into_bytes();
     input.push(b'\n');
     let script = Script::new("look at the host", LOOK, Duration::from_secs(15)).with_input(input);
-    let started = Instant::now();
+    watch(Stage::Connect);
     // The connection is made first, so that only the script itself counts for the clock.
     remote
         .run(Script::new("connect", "exit 0", Duration::from_secs(5)))
         .await?;
+    watch(Stage::Look);
     let asked = Instant::now();
     let output = remote.run(script).await?;
-    tracing::debug!(host = %desired.host, elapsed = ?started.elapsed(), "looked");
+    tracing::debug!(host = %desired.host, elapsed = ?asked.elapsed(), "looked");
     Ok(parse(&output.text(), SystemTime::now(), asked.elapsed()))
 }

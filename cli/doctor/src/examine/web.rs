@@ -29,14 +29,16 @@ pub(super) async fn look(remote: &dyn Remote, domain: &str) -> WebSite {
         }
     }
     let close = "Connection: close\r\n";
-    let (page, bosh, websocket) = tokio::join!(
+    let (page, bosh, websocket, settings) = tokio::join!(
         get(remote, domain, "/", close),
         get(remote, domain, "/http-bind", close),
         get(remote, domain, "/xmpp-websocket", WEBSOCKET),
+        get(remote, domain, "/config.js", close),
     );
     site.page = Some(page);
     site.bosh = Some(bosh);
     site.websocket = Some(websocket);
+    site.settings = Some(settings);
     site
 }
 
@@ -48,32 +50,45 @@ async fn get(remote: &dyn Remote, domain: &str, path: &'static str, headers: &st
     );
     let exchange = async {
         let (mut stream, _) = secure(remote, domain).await?;
-        status_of(&mut stream, request.as_bytes()).await
+        let head = exchange(&mut stream, request.as_bytes(), Until::EndOfHead).await?;
+        Ok((status_line(&head)?, content_type(&head)))
+    };
+    let (status, content_type) = match within(PROBE, exchange).await {
+        Ok((status, content_type)) => (Ok(status), content_type),
+        Err(words) => (Err(words), None),
     };
     Http {
         path,
-        status: within(PROBE, exchange).await,
+        status,
+        content_type,
         elapsed: started.elapsed(),
     }
 }
 
-/// Sends a request and reads the status line.
-pub(super) async fn status_of<S: Stream>(stream: &mut S, request: &[u8]) -> Result<u16, String> {
-    let answer = exchange(stream, request, 512).await?;
-    status_line(&answer)
+/// How much of an answer is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Its head, or 8 KiB.
+    EndOfHead,
+    /// Everything until the server closes, at most so many bytes.
+    End(usize),
 }
 
-/// Sends a request and reads at most `limit` bytes of the answer.
+/// Sends a request and reads the answer.
 pub(super) async fn exchange<S: Stream>(
     stream: &mut S,
     request: &[u8],
-    limit: usize,
+    until: Until,
 ) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("the connection broke: {error}");
     stream.write_all(request).await.map_err(failed)?;
     stream.flush().await.map_err(failed)?;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
+    let limit = match until {
+        Until::EndOfHead => 8 << 10,
+        Until::End(limit) => limit,
+    };
     while answer.len() < limit {
         let count = match stream.read(&mut buffer).await {
             Ok(0) => break,
@@ -83,7 +98,7 @@ pub(super) async fn exchange<S: Stream>(
             Err(error) => return Err(failed(error)),
         };
         answer.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        if limit <= 512 && answer.windows(2).any(|pair| pair == b"\r\n") {
+        if until == Until::EndOfHead && answer.windows(4).any(|four| four == b"\r\n\r\n") {
             break;
         }
     }
@@ -100,6 +115,15 @@ pub(super) fn status_line(answer: &[u8]) -> Result<u16, String> {
         .filter(|_| text.starts_with("HTTP/"))
         .and_then(|code| code.parse().ok())
         .ok_or_else(|| "the answer is not HTTP".to_owned())
+}
+
+fn content_type(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
+    text.lines().skip(1).find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-type")
+            .then(|| value.trim().to_owned())
+    })
 }
 
 pub(super) async fn within<T>(

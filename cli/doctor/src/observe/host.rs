@@ -10,7 +10,7 @@ use secrecy::SecretString;
 /// What a host says of itself.
 #[derive(Clone, Default)]
 pub struct HostFacts {
-    /// Its clock, less ours; half the round trip taken off. Positive is ahead.
+    /// Its clock, less ours; the way there and back taken off. Positive is ahead.
     pub clock_offset_seconds: Option<i64>,
     /// How long the script took, with the way there and back.
     pub round_trip: Duration,
@@ -22,20 +22,34 @@ pub struct HostFacts {
     pub units: BTreeMap<String, Unit>,
     /// Last words of units that are not active.
     pub words: BTreeMap<String, Vec<String>>,
-    /// Packages in a bad state: state, name, version.
+    /// Main processes of units by number.
+    pub processes: BTreeMap<u32, Process>,
+    /// Packages in a bad state: state, name.
     pub packages: Vec<(String, String)>,
-    /// Listening sockets, as `ss` prints them.
-    pub listeners: Vec<String>,
+    /// Listening sockets.
+    pub listeners: Vec<Listener>,
+    /// Our loaded table of the packet filter; nothing when it is not loaded.
+    pub filter: Option<String>,
+    /// Settings and counters of the kernel by name.
+    pub kernel: BTreeMap<String, String>,
     /// Files of ours whose hash differs from the manifest's, or that are gone.
     pub edited: Vec<String>,
+    /// Path to SHA-256 of the last apply.
+    pub applied: BTreeMap<String, String>,
+    /// Mode, owner and group of files that were asked for.
+    pub modes: BTreeMap<String, FileMode>,
     /// The bridge's configuration.
     pub bridge: Option<String>,
     /// The focus's configuration.
     pub focus: Option<String>,
     /// The authority that our services trust, PEM.
     pub authority: Option<String>,
+    /// Prosody's configuration of the site, without secrets.
+    pub prosody: Option<String>,
     /// Contents of credential files by path.
     pub credentials: BTreeMap<String, SecretString>,
+    /// Credentials that stand in an argument list.
+    pub leaks: Vec<Leak>,
 }
 
 impl fmt::Debug for HostFacts {
@@ -87,4 +101,60 @@ pub struct Unit {
     pub exit_status: i32,
     /// Automatic restarts since the last start by hand.
     pub restarts: u32,
+    /// Main process; 0 when none runs.
+    pub main_process: u32,
+}
+
+/// The main process of a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// State letter of /proc: `S` sleeps, `T` is stopped.
+    pub state: String,
+    /// Soft limit of open files.
+    pub file_limit: Option<u64>,
+    /// Files that are open.
+    pub open_files: Option<u64>,
+}
+
+/// A listening socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Address without its port; `*` is any.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// Name of the process, if shown.
+    pub process: Option<String>,
+}
+
+impl Listener {
+    /// Whether only the host itself can reach it.
+    pub fn is_local(&self) -> bool {
+        let plain = self.address.trim_matches(['[', ']']);
+        plain.starts_with("127.") || plain == "::1" || plain.starts_with("::ffff:127.")
+    }
+}
+
+/// Permissions of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMode {
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub owner: String,
+    /// Group.
+    pub group: String,
+}
+
+/// A credential in an argument list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// The credential's file.
+    pub credential: String,
+    /// Process number.
+    pub process: u32,
+    /// Name of the program.
+    pub program: String,
 }

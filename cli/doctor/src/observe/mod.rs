@@ -5,11 +5,13 @@ mod parse;
 pub mod probe;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jitctl_inventory::model::Role;
 use jitctl_inventory::names::{Domain, HostName};
 use jitctl_transport::RemoteError;
+use serde::Deserialize;
 
 pub use host::HostFacts;
 pub(crate) use parse::{LOOK, parse};
@@ -20,12 +22,31 @@ pub use probe::{Certificate, Http, Login, WebSite};
 pub struct Observation {
     /// The site's name.
     pub domain: Domain,
+    /// Whether the public certificate is of a public authority.
+    pub public_authority: bool,
     /// Seconds since 1970, on this machine.
     pub now: u64,
     /// What was seen of each host.
     pub hosts: BTreeMap<HostName, HostSight>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl Observation {
+    /// Every host that answered, with its facts.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (&HostName, &HostSight, &HostFacts)> {
+        self.hosts.iter().filter_map(|(name, sight)| {
+            let facts = sight.facts.as_ref().ok()?;
+            Some((name, sight, facts))
+        })
+    }
+
+    /// The MAIN hosts.
+    pub(crate) fn mains(&self) -> impl Iterator<Item = (&HostName, &HostSight)> {
+        self.hosts
+            .iter()
+            .filter(|(_, sight)| sight.roles.contains(&Role::Main))
+    }
 }
 
 /// What was seen of one host.
@@ -36,7 +57,9 @@ pub struct HostSight {
     /// The nickname its bridge should have.
     pub nickname: Option<String>,
     /// Addresses that lead to it from outside.
-    pub addresses: Vec<std::net::IpAddr>,
+    pub addresses: Vec<IpAddr>,
+    /// What it should look like.
+    pub expected: Expected,
     /// The script's answer, or why there is none.
     pub facts: Result<HostFacts, RemoteError>,
     /// The bridge's logins, one a MAIN.
@@ -47,28 +70,87 @@ pub struct HostSight {
     pub web: Option<WebSite>,
     /// The focus's list of bridges.
     pub focus: Option<Result<FocusView, String>>,
+    /// The bridge's own health.
+    pub bridge_health: Option<Health>,
 }
 
-/// What the focus says of its bridges.
+/// What the inventory makes of a host, as far as the rules compare it.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// Path to SHA-256 of files without secrets.
+    pub hashes: BTreeMap<String, String>,
+    /// Path to mode of files that hold secrets.
+    pub private: BTreeMap<String, u32>,
+    /// TCP ports that our own table closes, with the reason that stands in the rule; the flag says
+    /// whether some addresses are let in.
+    pub closed: Vec<(u16, bool)>,
+    /// The bridge's media port.
+    pub media_port: Option<u16>,
+}
+
+/// An answer to `GET /about/health`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Status code, or why there is none.
+    pub status: Result<u16, String>,
+    /// What it says.
+    pub words: String,
+}
+
+/// What the focus says of itself and its bridges.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FocusView {
     /// The room it looks for bridges in.
     pub brewery: Option<String>,
+    /// Its account.
+    pub account: Connection,
+    /// Its component.
+    pub component: Connection,
     /// The bridges it sees.
     pub bridges: Vec<BridgeSeen>,
 }
 
+/// A connection of the focus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Connection {
+    /// Its address while it is connected.
+    #[serde(default)]
+    pub jid: Option<String>,
+    /// Whether the brewery is joined.
+    #[serde(default)]
+    pub joined: bool,
+    /// The last trouble.
+    #[serde(default)]
+    pub trouble: Option<String>,
+}
+
 /// A bridge as the focus sees it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct BridgeSeen {
     /// Nickname in the brewery.
     pub nickname: String,
-    /// Real addresses behind the nickname; two or more are a clash.
+    /// Real addresses behind the nickname.
+    #[serde(default, rename = "jids")]
     pub real_jids: Vec<String>,
+    /// Whether two of them use it at a time.
+    #[serde(default, rename = "nickname_clash")]
+    pub clash: bool,
     /// Version.
+    #[serde(default)]
     pub version: Option<String>,
+    /// Region.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Load, 1.0 is full.
+    #[serde(default)]
+    pub stress: Option<f64>,
     /// Whether the focus would use it.
+    #[serde(default)]
     pub operational: bool,
+    /// Result of its health checks, in words.
+    #[serde(default)]
+    pub health: Option<String>,
     /// Whether it is drained.
+    #[serde(default)]
     pub drain: bool,
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 
-use super::host::{Disk, HostFacts, NameAnswer, Unit};
+use super::host::{Disk, FileMode, HostFacts, Leak, Listener, NameAnswer, Process, Unit};
 
 /// The script.
 pub(crate) const LOOK: &str = include_str!("look.sh");
@@ -23,11 +23,15 @@ pub(crate) fn parse(text: &str, received: SystemTime, round_trip: Duration) -> H
         units: units(lines("units")),
         words: words(lines("words")),
         packages: packages(lines("packages")),
-        listeners: lines("listeners")
-            .iter()
-            .map(|line| (*line).to_owned())
-            .collect(),
+        processes: each(lines("processes"), process),
+        listeners: each(lines("listeners"), listener),
+        filter: joined(lines("filter")),
+        kernel: each(lines("kernel"), pair),
         edited: edited(lines("manifest")),
+        applied: each(lines("applied"), applied),
+        modes: each(lines("modes"), mode),
+        leaks: each(lines("leaks"), leak),
+        prosody: decoded(lines("prosody")),
         bridge: decoded(lines("bridge")),
         focus: decoded(lines("focus")),
         authority: decoded(lines("authority")),
@@ -53,6 +57,71 @@ pub(crate) fn parse(text: &str, received: SystemTime, round_trip: Duration) -> H
         }
     }
     facts
+}
+
+/// Reads each line; odd ones are left out.
+fn each<T, C: FromIterator<T>>(lines: &[&str], read: impl Fn(&str) -> Option<T>) -> C {
+    lines.iter().filter_map(|line| read(line)).collect()
+}
+
+fn joined(lines: &[&str]) -> Option<String> {
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn pair(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once('\t')?;
+    Some((name.to_owned(), value.trim().to_owned()))
+}
+
+fn process(line: &str) -> Option<(u32, Process)> {
+    let mut fields = line.split('\t');
+    let number = fields.next()?.parse().ok()?;
+    let process = Process {
+        state: fields.next()?.to_owned(),
+        file_limit: fields.next().and_then(|limit| limit.parse().ok()),
+        open_files: fields.next().and_then(|open| open.trim().parse().ok()),
+    };
+    Some((number, process))
+}
+
+/// A line of `ss -H -ltnup`: protocol, state, two queues, local address, peer, users.
+fn listener(line: &str) -> Option<Listener> {
+    let mut fields = line.split_whitespace();
+    let protocol = fields.next()?.to_owned();
+    let (address, port) = fields.nth(3)?.rsplit_once(':')?;
+    let users = fields.nth(1).unwrap_or_default();
+    Some(Listener {
+        protocol,
+        // A socket of one interface is shown as `address%interface`.
+        address: address.split('%').next().unwrap_or(address).to_owned(),
+        port: port.parse().ok()?,
+        process: users.split('"').nth(1).map(str::to_owned),
+    })
+}
+
+/// As for `sha256sum -c`: hash, two spaces, path.
+fn applied(line: &str) -> Option<(String, String)> {
+    let (hash, path) = line.split_once("  ")?;
+    Some((path.to_owned(), hash.to_owned()))
+}
+
+fn mode(line: &str) -> Option<(String, FileMode)> {
+    let mut fields = line.split('\t');
+    let mode = FileMode {
+        mode: u32::from_str_radix(fields.next()?, 8).ok()?,
+        owner: fields.next()?.to_owned(),
+        group: fields.next()?.to_owned(),
+    };
+    Some((fields.next()?.to_owned(), mode))
+}
+
+fn leak(line: &str) -> Option<Leak> {
+    let mut fields = line.split('\t');
+    Some(Leak {
+        credential: fields.next()?.to_owned(),
+        process: fields.next()?.parse().ok()?,
+        program: fields.next()?.to_owned(),
+    })
 }
 
 fn sections(text: &str) -> BTreeMap<&str, Vec<&str>> {
@@ -137,6 +206,7 @@ fn units(lines: &[&str]) -> BTreeMap<String, Unit> {
             "SubState" => value.clone_into(&mut unit.sub),
             "UnitFileState" => value.clone_into(&mut unit.file),
             "ExecMainStatus" => unit.exit_status = value.parse().unwrap_or_default(),
+            "MainPID" => unit.main_process = value.parse().unwrap_or_default(),
             "NRestarts" => unit.restarts = value.parse().unwrap_or_default(),
             _ => {}
         }
@@ -209,6 +279,25 @@ mod tests {
         assert_eq!(facts.edited, ["/etc/jitctl/focus.toml"]);
         assert_eq!(facts.bridge.as_deref(), Some("[identity]\n"));
         assert!(facts.focus.is_none());
+    }
+
+    #[test]
+    fn sockets_modes_processes_and_leaks_are_read() {
+        let answer = "@@section listeners\n\
+            tcp   LISTEN 0      511          0.0.0.0:5222      0.0.0.0:*    users:((\"lua5.4\",pid=9,fd=6))\n\
+            udp   UNCONN 0      0      [::1]%lo:10000         [::]:*\n\
+            @@section processes\n9\tT\t1024\t12\n@@section modes\n640\troot\tprosody\t/etc/x\n\
+            @@section applied\nab12  /etc/y\n@@section leaks\n/c\t77\tsleep\nodd\n";
+        let facts = parse(answer, UNIX_EPOCH, Duration::ZERO);
+        assert_eq!(facts.listeners[0].port, 5222);
+        assert_eq!(facts.listeners[0].process.as_deref(), Some("lua5.4"));
+        assert!(!facts.listeners[0].is_local() && facts.listeners[1].is_local());
+        assert_eq!(facts.processes[&9].state, "T");
+        assert_eq!(facts.processes[&9].file_limit, Some(1024));
+        assert_eq!(facts.modes["/etc/x"].mode, 0o640);
+        assert_eq!(facts.applied["/etc/y"], "ab12");
+        assert_eq!(facts.leaks.len(), 1);
+        assert!(facts.filter.is_none());
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Login {
     pub domain: String,
     /// The brewery room that the service is configured for.
     pub brewery: Option<String>,
+    /// The file that its password stands in.
+    pub credential: &'static str,
     /// Whether the connection ended before a single byte came.
     pub ended_at_once: bool,
     /// What came of it; `None` when the configuration on the host cannot be used.
@@ -66,6 +68,8 @@ pub struct Http {
     pub path: &'static str,
     /// Status code, or what went wrong.
     pub status: Result<u16, String>,
+    /// Content type of the answer.
+    pub content_type: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -74,7 +78,10 @@ impl Http {
     /// The answer as a line of evidence.
     pub fn evidence(&self) -> String {
         match &self.status {
-            Ok(code) => format!("GET {} answered {code}", self.path),
+            Ok(code) => {
+                let kind = self.content_type.as_deref().unwrap_or("no content type");
+                format!("GET {} answered {code} ({kind})", self.path)
+            }
             Err(words) => format!("GET {}: {words}", self.path),
         }
     }
@@ -93,4 +100,6 @@ pub struct WebSite {
     pub bosh: Option<Http>,
     /// The WebSocket handshake.
     pub websocket: Option<Http>,
+    /// GET /config.js.
+    pub settings: Option<Http>,
 }

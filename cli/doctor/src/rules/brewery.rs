@@ -7,7 +7,9 @@ use jitctl_inventory::names::HostName;
 
 use crate::catalogue;
 use crate::finding::{Finding, Fix};
-use crate::observe::{BridgeSeen, FocusView, Observation};
+use crate::observe::{BridgeSeen, Connection, FocusView, Observation};
+
+const FOCUS: &str = "jitctl-focus.service";
 
 /// Every focus that answered, with its host.
 fn views(observation: &Observation) -> impl Iterator<Item = (&HostName, &FocusView)> {
@@ -18,17 +20,52 @@ fn views(observation: &Observation) -> impl Iterator<Item = (&HostName, &FocusVi
 }
 
 pub(super) fn focus(observation: &Observation) -> Vec<Finding> {
-    observation
-        .hosts
-        .iter()
-        .filter_map(|(name, sight)| {
-            let words = sight.focus.as_ref()?.as_ref().err()?;
-            let finding = Finding::of(&catalogue::FOCUS_SILENT, Some(name)).seen(words.clone());
-            Some(finding.fixed_by(Fix::RestartUnit {
-                unit: "jitctl-focus.service".to_owned(),
-            }))
+    let mut findings = Vec::new();
+    for (name, sight) in &observation.hosts {
+        match &sight.focus {
+            Some(Err(words)) => findings.push(silent(name).seen(words.clone())),
+            Some(Ok(view)) => findings.extend(connections(name, view)),
+            None => {}
+        }
+    }
+    findings
+}
+
+fn silent(name: &HostName) -> Finding {
+    Finding::of(&catalogue::FOCUS_SILENT, Some(name))
+        .what(format!("the focus on `{name}` does not answer"))
+        .fixed_by(Fix::RestartUnit {
+            host: name.clone(),
+            unit: FOCUS.to_owned(),
         })
-        .collect()
+}
+
+fn connections(name: &HostName, view: &FocusView) -> Option<Finding> {
+    let lost = |connection: &Connection, which: &str| {
+        let trouble = connection.trouble.as_deref().unwrap_or("connecting");
+        silent(name)
+            .what(format!(
+                "the focus on `{name}` is not connected to Prosody as {which}"
+            ))
+            .seen(format!("the focus says: {trouble}"))
+            .fixed_by_apply()
+    };
+    if view.account.jid.is_none() {
+        return Some(lost(&view.account, "its account"));
+    }
+    if view.component.jid.is_none() {
+        return Some(lost(&view.component, "its component"));
+    }
+    (!view.account.joined).then(|| {
+        let room = view.brewery.as_deref().unwrap_or("the brewery");
+        let finding = Finding::of(&catalogue::FOCUS_NOT_ADMIN, Some(name))
+            .what(format!("the focus on `{name}` cannot join {room}"))
+            .fixed_by_apply();
+        match &view.account.trouble {
+            Some(trouble) => finding.seen(format!("the focus says: {trouble}")),
+            None => finding.seen("it is logged in and in no room"),
+        }
+    })
 }
 
 pub(super) fn bridges(observation: &Observation) -> Vec<Finding> {
@@ -40,12 +77,12 @@ pub(super) fn bridges(observation: &Observation) -> Vec<Finding> {
             .map(|bridge| (bridge.nickname.as_str(), bridge))
             .collect();
         for (name, sight) in &observation.hosts {
-            if !sight.roles.contains(&Role::Bridge) {
-                continue;
-            }
             let Some(nickname) = &sight.nickname else {
                 continue;
             };
+            if !sight.roles.contains(&Role::Bridge) {
+                continue;
+            }
             match seen.get(nickname.as_str()) {
                 Some(bridge) => findings.extend(of_bridge(name, bridge)),
                 None => findings.push(not_counted(observation, main, view, name, nickname)),
@@ -57,7 +94,7 @@ pub(super) fn bridges(observation: &Observation) -> Vec<Finding> {
                 .hosts
                 .values()
                 .any(|sight| sight.nickname.as_deref() == Some(bridge.nickname.as_str()));
-            if !ours && bridge.real_jids.len() > 1 {
+            if !ours && bridge.clash {
                 findings.push(clash(None, bridge));
             }
         }
@@ -66,18 +103,22 @@ pub(super) fn bridges(observation: &Observation) -> Vec<Finding> {
 }
 
 fn of_bridge(name: &HostName, bridge: &BridgeSeen) -> Option<Finding> {
-    if bridge.real_jids.len() > 1 {
+    if bridge.clash {
         return Some(clash(Some(name), bridge));
     }
     if !bridge.operational {
-        let finding = Finding::of(&catalogue::BRIDGE_UNHEALTHY, Some(name)).seen(format!(
-            "the focus lists `{}` as not operational",
-            bridge.nickname
-        ));
+        let health = bridge.health.as_deref().unwrap_or("not operational");
+        let finding = Finding::of(&catalogue::BRIDGE_UNHEALTHY, Some(name))
+            .what(format!("the focus holds the bridge on `{name}` for broken"))
+            .seen(format!(
+                "the focus on its health checks of `{}`: {health}",
+                bridge.nickname
+            ));
         return Some(finding);
     }
     bridge.drain.then(|| {
         Finding::of(&catalogue::BRIDGE_DRAINED, Some(name))
+            .what(format!("the bridge on `{name}` is drained"))
             .seen(format!("`{}` publishes drain=true", bridge.nickname))
     })
 }
@@ -107,19 +148,17 @@ fn not_counted(
         .iter()
         .map(|bridge| bridge.nickname.as_str())
         .collect();
-    let mut finding = Finding::of(&catalogue::BRIDGE_NOT_COUNTED, Some(name))
+    let counted = if others.is_empty() {
+        "none".into()
+    } else {
+        others.join(", ")
+    };
+    let finding = Finding::of(&catalogue::BRIDGE_NOT_COUNTED, Some(name))
         .what(format!(
-            "the focus on `{main}` does not count `{name}` (`{nickname}`)"
+            "the focus on `{main}` does not count the bridge on `{name}` (`{nickname}`)"
         ))
-        .seen(format!(
-            "it counts: {}",
-            if others.is_empty() {
-                "none".into()
-            } else {
-                others.join(", ")
-            }
-        ))
-        .fixed_by(Fix::Apply);
+        .seen(format!("it counts: {counted}"))
+        .fixed_by_apply_on(format!("{name},@main"));
     let own_rooms: Vec<&str> = observation
         .hosts
         .get(name)
@@ -127,17 +166,13 @@ fn not_counted(
         .flat_map(|sight| &sight.bridge_logins)
         .filter_map(|login| login.brewery.as_deref())
         .collect();
-    if let Some(room) = &view.brewery
-        && !own_rooms.is_empty()
-        && !own_rooms.contains(&room.as_str())
-    {
-        "the brewery rooms differ".clone_into(&mut finding.cause);
-        finding.evidence.push(format!("the focus looks in {room}"));
-        finding
-            .evidence
-            .push(format!("the bridge joins {}", own_rooms.join(", ")));
+    match &view.brewery {
+        Some(room) if !own_rooms.is_empty() && !own_rooms.contains(&room.as_str()) => finding
+            .because("the brewery rooms differ")
+            .seen(format!("the focus looks in {room}"))
+            .seen(format!("the bridge joins {}", own_rooms.join(", "))),
+        _ => finding,
     }
-    finding
 }
 
 pub(super) fn versions(observation: &Observation) -> Vec<Finding> {
@@ -150,7 +185,8 @@ pub(super) fn versions(observation: &Observation) -> Vec<Finding> {
             }
         }
         if versions.len() > 1 {
-            let finding = Finding::of(&catalogue::VERSIONS_DIFFER, Some(main)).fixed_by(Fix::Apply);
+            let finding =
+                Finding::of(&catalogue::VERSIONS_DIFFER, Some(main)).fixed_by_apply_on("*");
             findings.push(
                 versions
                     .iter()

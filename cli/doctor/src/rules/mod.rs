@@ -1,8 +1,13 @@
 //! From what was seen to what is wrong. Each rule is pure and knows one subject.
 
 mod brewery;
+mod bridge;
+mod drift;
 mod host;
 mod login;
+mod names;
+mod protection;
+mod units;
 mod web;
 
 use crate::finding::Finding;
@@ -17,21 +22,34 @@ const RULES: &[Rule] = &[
     host::clock,
     host::disk,
     host::packages,
-    host::services,
-    host::edited,
-    host::names,
+    units::services,
+    units::limits,
+    names::names,
     login::bridges,
     login::focuses,
-    web::site,
-    web::certificates,
+    login::certificates,
+    login::throttle,
     brewery::focus,
     brewery::bridges,
     brewery::versions,
+    bridge::media_port,
+    bridge::health,
+    bridge::buffers,
+    web::site,
+    web::certificates,
+    protection::files,
+    protection::processes,
+    protection::ports,
+    drift::never_applied,
+    drift::edited,
+    drift::stale,
 ];
 
 /// All findings, folded, worst first. A healthy site has none.
 pub fn diagnose(observation: &Observation) -> Vec<Finding> {
-    fold(RULES.iter().flat_map(|rule| rule(observation)).collect())
+    let findings = RULES.iter().flat_map(|rule| rule(observation)).collect();
+    let mains = observation.mains().map(|(name, _)| name).collect();
+    fold(findings, &mains)
 }
 
 #[cfg(test)]

@@ -9,8 +9,11 @@ use jitctl_xmpp::{Failure, LoginOutcome, Stage, TlsFailure};
 
 use super::*;
 use crate::finding::Severity;
-use crate::observe::host::{Disk, HostFacts, NameAnswer, Unit};
-use crate::observe::{BridgeSeen, Certificate, FocusView, HostSight, Http, Login, WebSite};
+use crate::observe::host::{Disk, FileMode, HostFacts, Leak, Listener, NameAnswer, Process, Unit};
+use crate::observe::{
+    BridgeSeen, Certificate, Connection, Expected, FocusView, Health, HostSight, Http, Login,
+    WebSite,
+};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -18,6 +21,7 @@ fn http(path: &'static str, code: u16) -> Http {
     Http {
         path,
         status: Ok(code),
+        content_type: None,
         elapsed: Duration::ZERO,
     }
 }
@@ -31,6 +35,7 @@ fn login(failure: Option<Failure>, stages: &[Stage]) -> Login {
         account: "jvb@auth.meet.test".into(),
         domain: "auth.meet.test".into(),
         brewery: Some("jvbbrewery@internal.auth.meet.test".into()),
+        credential: "",
         ended_at_once: false,
         outcome: Some(LoginOutcome {
             stages: stages
@@ -50,12 +55,40 @@ fn login(failure: Option<Failure>, stages: &[Stage]) -> Login {
     }
 }
 
+const SECRET_FILE: &str = "/etc/jitctl/credentials/focus-xmpp-password";
+
+fn connected() -> Connection {
+    Connection {
+        jid: Some("focus@auth.meet.test/x".into()),
+        joined: true,
+        trouble: None,
+    }
+}
+
+fn listener(protocol: &str, address: &str, port: u16, process: &str) -> Listener {
+    Listener {
+        protocol: protocol.into(),
+        address: address.into(),
+        port,
+        process: Some(process.into()),
+    }
+}
+
+fn mode(mode: u32) -> FileMode {
+    FileMode {
+        mode,
+        owner: "root".into(),
+        group: "root".into(),
+    }
+}
+
 fn units(names: &[&str]) -> BTreeMap<String, Unit> {
     let active = Unit {
         load: "loaded".into(),
         active: "active".into(),
         sub: "running".into(),
         file: "enabled".into(),
+        main_process: 7,
         ..Unit::default()
     };
     names
@@ -69,6 +102,16 @@ fn healthy() -> Observation {
         roles: vec![Role::Main],
         nickname: None,
         addresses: vec!["10.0.0.1".parse().unwrap()],
+        expected: Expected {
+            hashes: [
+                ("/etc/jitctl/firewall.nft".to_owned(), "ab".to_owned()),
+                ("/etc/jitctl/focus.toml".to_owned(), "cd".to_owned()),
+            ]
+            .into(),
+            private: [(SECRET_FILE.to_owned(), 0o600)].into(),
+            closed: vec![(5222, true), (8888, false)],
+            media_port: None,
+        },
         facts: Ok(HostFacts {
             clock_offset_seconds: Some(0),
             disks: vec![Disk {
@@ -83,6 +126,18 @@ fn healthy() -> Observation {
             )]
             .into(),
             units: units(&["prosody.service", "nginx.service", "jitctl-focus.service"]),
+            listeners: vec![
+                listener("tcp", "0.0.0.0", 5222, "lua5.4"),
+                listener("tcp", "127.0.0.1", 8888, "jitctl-focus"),
+            ],
+            filter: Some("tcp dport 5222 counter packets 0 bytes 0 drop".into()),
+            applied: [
+                ("/etc/jitctl/firewall.nft".to_owned(), "ab".to_owned()),
+                ("/etc/jitctl/focus.toml".to_owned(), "cd".to_owned()),
+            ]
+            .into(),
+            modes: [(SECRET_FILE.to_owned(), mode(0o600))].into(),
+            prosody: Some("limits = {\n}\nunlimited_jids = admins\n".into()),
             ..HostFacts::default()
         }),
         bridge_logins: Vec::new(),
@@ -100,34 +155,57 @@ fn healthy() -> Observation {
             page: Some(http("/", 200)),
             bosh: Some(http("/http-bind", 200)),
             websocket: Some(http("/xmpp-websocket", 101)),
+            settings: Some(http("/config.js", 200)),
         }),
         focus: Some(Ok(FocusView {
             brewery: Some("jvbbrewery@internal.auth.meet.test".into()),
+            account: connected(),
+            component: connected(),
             bridges: vec![BridgeSeen {
                 nickname: "b1-aaaa".into(),
                 real_jids: vec!["jvb@auth.meet.test/x".into()],
                 version: Some("0.1.0".into()),
                 operational: true,
-                drain: false,
+                ..BridgeSeen::default()
             }],
         })),
+        bridge_health: None,
     };
     let bridge = HostSight {
         roles: vec![Role::Bridge],
         nickname: Some("b1-aaaa".into()),
         addresses: vec!["10.0.0.2".parse().unwrap()],
+        expected: Expected {
+            media_port: Some(10_000),
+            ..Expected::default()
+        },
         facts: Ok(HostFacts {
             clock_offset_seconds: Some(1),
             units: units(&["jitctl-bridge.service"]),
+            processes: [(
+                7,
+                Process {
+                    state: "S".into(),
+                    file_limit: Some(65_536),
+                    open_files: Some(20),
+                },
+            )]
+            .into(),
+            listeners: vec![listener("udp", "*", 10_000, "jitctl-bridge")],
             ..HostFacts::default()
         }),
         bridge_logins: vec![login(None, &[Stage::Online])],
         focus_login: None,
         web: None,
         focus: None,
+        bridge_health: Some(Health {
+            status: Ok(200),
+            words: "OK".into(),
+        }),
     };
     Observation {
         domain: "meet.test".into(),
+        public_authority: false,
         now: NOW,
         hosts: [("main".into(), main), ("b1".into(), bridge)].into(),
         elapsed: Duration::ZERO,
@@ -142,6 +220,13 @@ fn facts<'o>(observation: &'o mut Observation, name: &str) -> &'o mut HostFacts 
     sight(observation, name).facts.as_mut().unwrap()
 }
 
+fn view(observation: &mut Observation) -> &mut FocusView {
+    match &mut sight(observation, "main").focus {
+        Some(Ok(view)) => view,
+        _ => panic!("the healthy site has a focus"),
+    }
+}
+
 fn codes(observation: &Observation) -> Vec<&'static str> {
     diagnose(observation)
         .iter()
@@ -150,7 +235,7 @@ fn codes(observation: &Observation) -> Vec<&'static str> {
 }
 
 fn unseen_by_focus(observation: &mut Observation) {
-    sight(observation, "main").focus = Some(Ok(FocusView::default()));
+    view(observation).bridges.clear();
 }
 
 #[test]
@@ -240,12 +325,9 @@ fn a_stopped_server_is_the_root_of_what_bridges_and_the_web_see() {
 #[test]
 fn a_clash_of_nicknames_names_both_addresses() {
     let mut observation = healthy();
-    let Some(Ok(view)) = &mut sight(&mut observation, "main").focus else {
-        panic!("the healthy site has a focus")
-    };
-    view.bridges[0]
-        .real_jids
-        .push("jvb@auth.meet.test/y".into());
+    let bridge = &mut view(&mut observation).bridges[0];
+    bridge.real_jids.push("jvb@auth.meet.test/y".into());
+    bridge.clash = true;
     let findings = diagnose(&observation);
     assert_eq!(findings[0].code, "X16");
     assert_eq!(findings[0].evidence.len(), 2);
@@ -254,10 +336,8 @@ fn a_clash_of_nicknames_names_both_addresses() {
 #[test]
 fn different_breweries_are_told_from_other_absences() {
     let mut observation = healthy();
-    sight(&mut observation, "main").focus = Some(Ok(FocusView {
-        brewery: Some("other@internal.auth.meet.test".into()),
-        bridges: Vec::new(),
-    }));
+    unseen_by_focus(&mut observation);
+    view(&mut observation).brewery = Some("other@internal.auth.meet.test".into());
     let findings = diagnose(&observation);
     assert_eq!(findings[0].code, "X15");
     assert_eq!(findings[0].cause, "the brewery rooms differ");
@@ -270,7 +350,7 @@ fn ssh_trouble_is_told_apart() {
         (ConnectFailure::Sudo, "H02"),
         (ConnectFailure::AuthenticationRefused, "H03"),
         (ConnectFailure::Timeout, "H04"),
-        (ConnectFailure::UnknownHostKey, "H05"),
+        (ConnectFailure::UnknownHostKey, "H12"),
     ] {
         let mut observation = healthy();
         sight(&mut observation, "b1").facts = Err(RemoteError::Connect {
@@ -361,4 +441,159 @@ fn two_faults_are_both_named() {
     let mut found = codes(&observation);
     found.sort_unstable();
     assert_eq!(found, ["H08", "W03"]);
+}
+
+#[test]
+fn faults_of_bridges_have_their_codes() {
+    let cases: [(&str, Break); 8] = [
+        ("B07", |observation| {
+            facts(observation, "b1").listeners = vec![listener("udp", "0.0.0.0", 10_000, "perl")];
+            facts(observation, "b1")
+                .units
+                .get_mut("jitctl-bridge.service")
+                .unwrap()
+                .active = "failed".into();
+            unseen_by_focus(observation);
+        }),
+        ("B22", |observation| {
+            sight(observation, "b1").bridge_health = Some(Health {
+                status: Err("no answer within 4 s".into()),
+                words: String::new(),
+            });
+            facts(observation, "b1")
+                .processes
+                .get_mut(&7)
+                .unwrap()
+                .state = "T".into();
+            view(observation).bridges[0].operational = false;
+        }),
+        ("B02", |observation| {
+            sight(observation, "b1").bridge_health = Some(Health {
+                status: Ok(500),
+                words: "No valid IP addresses available for harvesting.".into(),
+            });
+            view(observation).bridges[0].operational = false;
+        }),
+        ("B12", |observation| {
+            view(observation).bridges[0].operational = false;
+        }),
+        ("B14", |observation| {
+            view(observation).bridges[0].drain = true;
+        }),
+        ("B09", |observation| {
+            let processes = &mut facts(observation, "b1").processes;
+            processes.get_mut(&7).unwrap().file_limit = Some(256);
+        }),
+        ("B17", |observation| {
+            facts(observation, "b1").kernel = [
+                ("rmem_max".to_owned(), "212992".to_owned()),
+                ("container".to_owned(), "none".to_owned()),
+            ]
+            .into();
+        }),
+        ("R02", |observation| {
+            view(observation).bridges.push(BridgeSeen {
+                nickname: "other".into(),
+                version: Some("0.0.9".into()),
+                operational: true,
+                ..BridgeSeen::default()
+            });
+        }),
+    ];
+    for (code, breaks) in cases {
+        let mut observation = healthy();
+        breaks(&mut observation);
+        assert_eq!(codes(&observation), [code]);
+    }
+}
+
+#[test]
+fn what_must_be_closed_is_watched() {
+    let cases: [(&str, Break); 5] = [
+        ("P01", |observation| {
+            facts(observation, "main")
+                .modes
+                .insert(SECRET_FILE.into(), mode(0o644));
+        }),
+        ("P02", |observation| {
+            facts(observation, "main").leaks.push(Leak {
+                credential: SECRET_FILE.into(),
+                process: 4242,
+                program: "curl".into(),
+            });
+        }),
+        ("P03", |observation| {
+            facts(observation, "main").filter = None
+        }),
+        ("P04", |observation| {
+            facts(observation, "main").listeners[1].address = "0.0.0.0".into();
+        }),
+        ("X17", |observation| {
+            facts(observation, "main").prosody = Some("limits = {\n-- unlimited_jids = 1".into());
+        }),
+    ];
+    for (code, breaks) in cases {
+        let mut observation = healthy();
+        breaks(&mut observation);
+        assert_eq!(codes(&observation), [code]);
+    }
+    let mut observation = healthy();
+    cases[1].1(&mut observation);
+    assert!(diagnose(&observation)[0].cure.contains("kill 4242"));
+}
+
+#[test]
+fn the_connections_of_the_focus_are_told_apart() {
+    let mut observation = healthy();
+    view(&mut observation).account.joined = false;
+    unseen_by_focus(&mut observation);
+    assert_eq!(codes(&observation), ["X14"]);
+    let mut observation = healthy();
+    view(&mut observation).component = Connection::default();
+    assert_eq!(codes(&observation), ["X12"]);
+}
+
+#[test]
+fn an_edited_file_and_an_edited_inventory_are_told_apart() {
+    let mut observation = healthy();
+    facts(&mut observation, "main")
+        .edited
+        .push("/etc/jitctl/focus.toml".into());
+    assert_eq!(codes(&observation), ["H11"]);
+    let mut observation = healthy();
+    facts(&mut observation, "main")
+        .applied
+        .insert("/etc/jitctl/focus.toml".into(), "other".into());
+    assert_eq!(codes(&observation), ["H13"]);
+    facts(&mut observation, "main").applied.clear();
+    assert_eq!(codes(&observation), ["H14"]);
+}
+
+#[test]
+fn sockets_of_main_say_why_a_connection_is_refused() {
+    let mut observation = healthy();
+    sight(&mut observation, "b1").bridge_logins[0].ended_at_once = true;
+    assert!(diagnose(&observation)[0].cause.contains("rejects"));
+    facts(&mut observation, "main").listeners[0].address = "127.0.0.1".into();
+    assert!(diagnose(&observation)[0].cause.contains("loopback"));
+    facts(&mut observation, "main").listeners.clear();
+    assert!(diagnose(&observation)[0].cause.contains("no program"));
+}
+
+#[test]
+fn the_page_in_place_of_a_location_is_named() {
+    let page = |path| Http {
+        content_type: Some("text/html".into()),
+        ..http(path, 200)
+    };
+    let mut observation = healthy();
+    let web = sight(&mut observation, "main").web.as_mut().unwrap();
+    web.websocket = Some(page("/xmpp-websocket"));
+    let findings = diagnose(&observation);
+    assert_eq!(findings[0].code, "W03");
+    assert!(findings[0].evidence[0].contains("falls to the page"));
+    let web = sight(&mut observation, "main").web.as_mut().unwrap();
+    web.websocket = Some(http("/xmpp-websocket", 101));
+    web.settings = Some(page("/config.js"));
+    assert_eq!(codes(&observation), ["W10"]);
 }

@@ -1,7 +1,7 @@
 //! The public site: page, BOSH, WebSocket, certificate.
 
 use crate::catalogue;
-use crate::finding::{Finding, Fix, Severity};
+use crate::finding::{Finding, Severity};
 use crate::observe::{Http, Observation};
 
 /// Fewer days than this are worth a warning, and fewer than that an error.
@@ -14,53 +14,74 @@ pub(super) fn site(observation: &Observation) -> Vec<Finding> {
         let Some(web) = &sight.web else {
             continue;
         };
-        let page_broken = web
-            .page
-            .as_ref()
-            .filter(|page| !is_fine(page, &[200, 301, 302, 304]));
+        let mut add = |check, what: &str, evidence: String| {
+            let what = format!("{what} on `{name}`");
+            let finding = Finding::of(check, Some(name)).what(what).seen(evidence);
+            findings.push(finding.fixed_by_apply());
+        };
         if let Some(words) = &web.tls_error {
-            findings.push(
-                Finding::of(&catalogue::PAGE_DOWN, Some(name))
-                    .seen(words.clone())
-                    .fixed_by(Fix::Apply),
-            );
-        } else if let Some(page) = page_broken {
-            findings.push(
-                Finding::of(&catalogue::PAGE_DOWN, Some(name))
-                    .seen(page.evidence())
-                    .fixed_by(Fix::Apply),
+            add(
+                &catalogue::PAGE_DOWN,
+                "the page does not open",
+                words.clone(),
             );
         }
-        if let Some(bosh) = web.bosh.as_ref().filter(|bosh| !is_fine(bosh, &[200])) {
-            findings.push(
-                Finding::of(&catalogue::BOSH_DOWN, Some(name))
-                    .seen(bosh.evidence())
-                    .fixed_by(Fix::Apply),
+        if let Some(page) = odd(web.page.as_ref(), &[200, 301, 302, 304]) {
+            add(
+                &catalogue::PAGE_DOWN,
+                "the page does not open",
+                page.evidence(),
             );
         }
-        if let Some(websocket) = web
-            .websocket
-            .as_ref()
-            .filter(|answer| !is_fine(answer, &[101]))
+        if let Some(bosh) = odd(web.bosh.as_ref(), &[200]) {
+            add(&catalogue::BOSH_DOWN, "BOSH does not work", bosh.evidence());
+        }
+        if let Some(socket) = odd(web.websocket.as_ref(), &[101]) {
+            let fallen = if is_page(socket) {
+                ": the location is missing, the request falls to the page"
+            } else {
+                ""
+            };
+            let evidence = format!("{} instead of 101{fallen}", socket.evidence());
+            add(
+                &catalogue::WEBSOCKET_DOWN,
+                "the XMPP WebSocket does not open",
+                evidence,
+            );
+        }
+        let settings = web.settings.as_ref();
+        if let Some(answer) = settings.filter(|answer| !is_fine(answer, &[200]) || is_page(answer))
         {
-            findings.push(
-                Finding::of(&catalogue::WEBSOCKET_DOWN, Some(name))
-                    .seen(format!("{} instead of 101", websocket.evidence()))
-                    .fixed_by(Fix::Apply),
+            add(
+                &catalogue::PAGE_SETTINGS,
+                "`config.js` is not served",
+                answer.evidence(),
             );
         }
     }
     findings
 }
 
+fn odd<'h>(answer: Option<&'h Http>, good: &[u16]) -> Option<&'h Http> {
+    answer.filter(|answer| !is_fine(answer, good))
+}
+
 fn is_fine(answer: &Http, good: &[u16]) -> bool {
     answer.status.as_ref().is_ok_and(|code| good.contains(code))
+}
+
+/// Whether the answer is the page itself, in place of what was asked for.
+fn is_page(answer: &Http) -> bool {
+    let kind = answer.content_type.as_deref().unwrap_or_default();
+    answer.status == Ok(200) && kind.starts_with("text/html")
 }
 
 pub(super) fn certificates(observation: &Observation) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, sight) in &observation.hosts {
-        let Some(leaf) = sight.web.as_ref().and_then(|web| web.chain.first()) else {
+        let chain = sight.web.as_ref().map(|web| web.chain.as_slice());
+        let chain = chain.unwrap_or_default();
+        let Some(leaf) = chain.first() else {
             continue;
         };
         let domain = observation.domain.as_str();
@@ -70,7 +91,23 @@ pub(super) fn certificates(observation: &Observation) -> Vec<Finding> {
                 Finding::of(&catalogue::CERTIFICATE_NAME, Some(name))
                     .what(format!("the certificate on port 443 is not for `{domain}`"))
                     .seen(format!("it is for {}", leaf.names.join(", ")))
-                    .fixed_by(Fix::Apply),
+                    .fixed_by_apply(),
+            );
+        }
+        if leaf.self_signed {
+            findings.push(
+                Finding::of(&catalogue::CERTIFICATE_SELF_SIGNED, Some(name))
+                    .what(format!("the certificate of `{domain}` signed itself"))
+                    .seen(format!("subject and issuer are {}", leaf.subject))
+                    .fixed_by_apply(),
+            );
+        } else if observation.public_authority && chain.len() == 1 {
+            findings.push(
+                Finding::of(&catalogue::CHAIN_INCOMPLETE, Some(name))
+                    .what(format!(
+                        "no intermediate certificate is sent for `{domain}`"
+                    ))
+                    .seen(format!("one certificate, by {}", leaf.issuer)),
             );
         }
         if days < EXPIRY_WARNING_DAYS {
@@ -80,7 +117,7 @@ pub(super) fn certificates(observation: &Observation) -> Vec<Finding> {
                     _ => format!("the certificate of `{domain}` expires in {days} days"),
                 })
                 .seen(format!("{} by {}", leaf.subject, leaf.issuer))
-                .fixed_by(Fix::Apply);
+                .fixed_by_apply();
             if days >= EXPIRY_ERROR_DAYS {
                 finding.severity = Severity::Warning;
             }

@@ -1,5 +1,6 @@
 //! `jitctl explain`: what a code of an error or a finding means.
 
+use jitctl_doctor::catalogue::{self, Check};
 use jitctl_inventory::Severity;
 use jitctl_inventory::rules::{self, Rule};
 use serde::Serialize;
@@ -14,7 +15,8 @@ use crate::printer::{Style, View, table};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::tail(
     &[
-        ("jitctl explain E012", "why a rule exists and what to do"),
+        ("jitctl explain E012", "why a rule of the inventory exists and what to do"),
+        ("jitctl explain X01", "what a finding of `jitctl doctor` means and what cures it"),
         ("jitctl explain", "every code with its title"),
     ],
     &[Exit::Success, Exit::Usage],
@@ -29,7 +31,7 @@ struct Entry {
     code: &'static str,
     severity: &'static str,
     title: &'static str,
-    text: &'static str,
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,19 +41,46 @@ struct List(Vec<Entry>);
 impl Explain {
     pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let Some(code) = &self.code else {
-            context
-                .printer
-                .view(&List(rules::rules().map(entry).collect()));
+            let rules = rules::rules().map(entry);
+            let all = rules.chain(catalogue::checks().map(check_entry)).collect();
+            context.printer.view(&List(all));
             return Ok(Exit::Success);
         };
-        let rule = rules::rule(&code.to_ascii_uppercase()).ok_or_else(|| {
+        let found = match rules::rule(&code.to_ascii_uppercase()) {
+            Some(rule) => Some(entry(rule)),
+            None => catalogue::check(code).map(check_entry),
+        };
+        let found = found.ok_or_else(|| {
             Failure::usage(
                 format!("there is no code `{code}`"),
                 "list them with `jitctl explain`",
             )
         })?;
-        context.printer.view(&entry(rule));
+        context.printer.view(&found);
         Ok(Exit::Success)
+    }
+}
+
+fn check_entry(check: &Check) -> Entry {
+    Entry {
+        code: check.code,
+        severity: match check.severity {
+            jitctl_doctor::Severity::Error => "error",
+            jitctl_doctor::Severity::Warning => "warning",
+        },
+        title: check.title,
+        text: format!(
+            "People see: {}\nCause: {}\nDetected by: {}\nCure: {}{}",
+            check.symptom,
+            check.cause,
+            check.detection,
+            check.cure,
+            if check.fixable {
+                "\n`jitctl doctor --fix` may do it."
+            } else {
+                ""
+            }
+        ),
     }
 }
 
@@ -63,7 +92,7 @@ fn entry(rule: &Rule) -> Entry {
             Severity::Warning => "warning",
         },
         title: rule.title,
-        text: rule.doc,
+        text: rule.doc.to_owned(),
     }
 }
 

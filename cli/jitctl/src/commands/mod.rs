@@ -4,6 +4,7 @@ mod add_bridge;
 mod apply;
 mod check;
 mod completions;
+mod doctor;
 mod exec;
 mod explain;
 mod init;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     AddBridge(add_bridge::AddBridge),
     RemoveBridge(remove_bridge::RemoveBridge),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Logs(logs::Logs),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
@@ -69,6 +71,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::RemoveBridge(command) => wait(context, command.run(context)),
         Command::Status(command) => wait(context, command.run(context)),
         Command::Rollback(command) => wait(context, command.run(context)),
+        Command::Doctor(command) => wait(context, command.run(context)),
         Command::Lock(command) => wait(context, command.run(context)),
         Command::Logs(command) => wait(context, command.run(context)),
         Command::Ssh(command) => command.run(context),

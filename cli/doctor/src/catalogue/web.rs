@@ -1,0 +1,78 @@
+//! The public site: page, BOSH, WebSocket, certificate.
+
+use super::rows;
+
+rows! {
+    CERTIFICATE_EXPIRY: "T01", Error, "the public certificate expires soon or has expired" {
+        symptom: "browsers refuse the page",
+        cause: "the renewal failed or was never set up",
+        detection: "the dates of the certificate that is served",
+        cure: "jitctl apply --on HOST   # with your own files: renew them first",
+        fixable: true,
+        here: ["T04", "T05", "W11", "H11"],
+        elsewhere: [],
+    }
+    CERTIFICATE_NAME: "T04", Error, "the public certificate is for other names" {
+        symptom: "`NET::ERR_CERT_COMMON_NAME_INVALID`",
+        cause: "the files belong to another site",
+        detection: "the names of the certificate that is served",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["T05", "W11", "H11"],
+        elsewhere: [],
+    }
+    CERTIFICATE_SELF_SIGNED: "T05", Error, "the public certificate signed itself" {
+        symptom: "`NET::ERR_CERT_AUTHORITY_INVALID`",
+        cause: "a stand-in was never replaced by a real certificate",
+        detection: "issuer and subject of the certificate that is served",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["W11", "H11"],
+        elsewhere: [],
+    }
+    PAGE_DOWN: "W20", Error, "the site's page does not open" {
+        symptom: "the browser shows an error instead of the page",
+        cause: "nginx is down, or its configuration was changed",
+        detection: "GET / over TLS with the site's name",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["W01", "W03", "W10", "T01", "T04", "W11", "H11"],
+        elsewhere: [],
+    }
+    BOSH_DOWN: "W01", Error, "the web server cannot reach Prosody" {
+        symptom: "`/http-bind` answers 502",
+        cause: "Prosody is down, or its HTTP port is elsewhere",
+        detection: "GET /http-bind through nginx",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["W03", "H11"],
+        elsewhere: [],
+    }
+    WEBSOCKET_DOWN: "W03", Error, "the XMPP WebSocket does not open" {
+        symptom: "`You have been disconnected`",
+        cause: "the location or its upgrade headers are missing in nginx",
+        detection: "a WebSocket handshake with sub-protocol `xmpp`; anything but 101",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11"],
+        elsewhere: [],
+    }
+    PAGE_SETTINGS: "W10", Error, "the page's settings are not served" {
+        symptom: "a blank page",
+        cause: "`config.js` is missing, or something else is served in its place",
+        detection: "GET /config.js",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11"],
+        elsewhere: [],
+    }
+    CHAIN_INCOMPLETE: "W11", Warning, "an intermediate certificate is missing" {
+        symptom: "browsers open the page, mobile apps do not",
+        cause: "the certificate file holds the leaf only",
+        detection: "the chain as sent, without help from any cache",
+        cure: "put the intermediate into the certificate file, then jitctl apply --on HOST",
+        fixable: false,
+        here: [],
+        elsewhere: [],
+    }
+}

@@ -1,0 +1,62 @@
+//! What the inventory makes of a host, as far as the rules compare it.
+
+use std::fmt::Write as _;
+
+use jitctl_templates::desired::{DesiredHost, Gate, Protocol, RenderedFile, Source};
+use sha2::{Digest as _, Sha256};
+
+use crate::observe::Expected;
+
+/// Begins every place where a secret belongs.
+const MARKER: &str = "@@secret:";
+
+pub(super) fn of(desired: &DesiredHost) -> Expected {
+    let (secret, plain): (Vec<&RenderedFile>, Vec<&RenderedFile>) = desired
+        .files
+        .iter()
+        .partition(|file| file.content.contains(MARKER));
+    let closed = desired
+        .firewall
+        .rules
+        .iter()
+        .filter(|rule| rule.protocol == Protocol::Tcp && rule.from != Source::World);
+    Expected {
+        hashes: plain
+            .iter()
+            .map(|file| (file.path.clone(), hash(&file.content)))
+            .collect(),
+        private: secret
+            .iter()
+            .map(|file| (file.path.clone(), file.mode))
+            .collect(),
+        closed: closed
+            .map(|rule| (rule.port, matches!(rule.from, Source::Only(_))))
+            .collect(),
+        media_port: desired.gates.iter().find_map(|gate| match gate {
+            Gate::Listening(Protocol::Udp, port) => Some(*port),
+            _ => None,
+        }),
+    }
+}
+
+fn hash(content: &str) -> String {
+    let digest = Sha256::digest(content.as_bytes());
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hash;
+
+    #[test]
+    fn hashes_are_those_of_sha256sum() {
+        assert_eq!(
+            hash(""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! The private HTTP of focus and bridge, asked on their own hosts.
+
+use jitctl_transport::Remote;
+use serde::Deserialize;
+
+use super::PROBE;
+use super::web::{Until, exchange, status_line, within};
+use crate::observe::{BridgeSeen, Connection, FocusView, Health};
+
+/// Longest answer that is read.
+const LIMIT: usize = 4 << 20;
+
+#[derive(Deserialize)]
+struct Debug {
+    #[serde(default)]
+    connections: Connections,
+    #[serde(default)]
+    bridges: Vec<BridgeSeen>,
+}
+
+#[derive(Default, Deserialize)]
+struct Connections {
+    #[serde(default)]
+    account: Connection,
+    #[serde(default)]
+    component: Connection,
+}
+
+/// The focus's own words.
+pub(super) async fn focus(
+    remote: &dyn Remote,
+    brewery: Option<String>,
+) -> Result<FocusView, String> {
+    let port = jitctl_templates::ports::FOCUS_HTTP.number;
+    let (status, body) = within(PROBE, get(remote, port, "/debug")).await?;
+    if status != 200 {
+        return Err(format!("GET /debug answered {status}"));
+    }
+    Ok(FocusView {
+        brewery,
+        ..parse(&body)?
+    })
+}
+
+/// The bridge's own health.
+pub(super) async fn bridge(remote: &dyn Remote) -> Health {
+    let port = jitctl_templates::ports::BRIDGE_HTTP.number;
+    match within(PROBE, get(remote, port, "/about/health")).await {
+        Ok((status, body)) => Health {
+            status: Ok(status),
+            words: String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or_default())
+                .trim()
+                .to_owned(),
+        },
+        Err(words) => Health {
+            status: Err(words),
+            words: String::new(),
+        },
+    }
+}
+
+async fn get(remote: &dyn Remote, port: u16, path: &str) -> Result<(u16, Vec<u8>), String> {
+    let tunnel = remote
+        .open_tunnel("127.0.0.1", port)
+        .await
+        .map_err(|error| error.to_string())?;
+    // HTTP/1.0: no chunks, and the server closes.
+    let request = format!(
+        "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: jitctl-doctor\r\n\r\n"
+    );
+    let until = Until::End(LIMIT);
+    let mut answer = exchange(&mut tunnel.into_inner(), request.as_bytes(), until).await?;
+    let status = status_line(&answer)?;
+    let body = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map_or(answer.len(), |end| end + 4);
+    Ok((status, answer.split_off(body)))
+}
+
+fn parse(body: &[u8]) -> Result<FocusView, String> {
+    let debug: Debug =
+        serde_json::from_slice(body).map_err(|error| format!("GET /debug: {error}"))?;
+    Ok(FocusView {
+        brewery: None,
+        account: debug.connections.account,
+        component: debug.connections.component,
+        bridges: debug.bridges,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bridges_are_read_and_unknown_fields_ignored() {
+        let body = br#"{"version":"1","connections":{"account":{"jid":"focus@x/y","joined":true,
+            "trouble":null,"disconnects":0},"component":{"jid":null,"joined":false,
+            "trouble":"refused","disconnects":2}},"bridges":[{"nickname":"b1","operational":true,
+            "jids":["a","b"],"nickname_clash":true,"stress":0.1,"version":null}]}"#;
+        let view = parse(body).unwrap();
+        assert_eq!(view.bridges[0].real_jids.len(), 2);
+        assert!(view.bridges[0].operational && view.bridges[0].clash);
+        assert!(view.account.joined);
+        assert_eq!(view.component.trouble.as_deref(), Some("refused"));
+        assert!(parse(b"nothing").is_err());
+    }
+}
