@@ -1,6 +1,8 @@
 //! Who is changed when, and what happens when a host is held, gone or red: with hosts that only
 //! answer.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::{Arc, Mutex};

@@ -150,7 +150,7 @@ pub async fn apply(
         report.set(&unchanged.host, HostOutcome::Unchanged);
     }
     let names: Vec<HostName> = changing.iter().map(|plan| plan.host.clone()).collect();
-    let leased = take_leases(&names, site.remotes, options).await;
+    let leased = take_leases(&names, site.remotes, options, events).await;
     let mut ready = Vec::new();
     let mut held = false;
     let mut unreachable = false;
@@ -216,13 +216,24 @@ async fn take_leases(
     names: &[HostName],
     remotes: &Remotes,
     options: &ApplyOptions,
+    events: &UnboundedSender<Event>,
 ) -> Vec<(HostName, Result<(), LeaseError>)> {
     let time = Duration::from_secs(300);
     futures_util::stream::iter(names.to_vec())
         .map(|name| async move {
             let result = match remotes.get(&name) {
                 Some(remote) => {
-                    lease::acquire(remote.as_ref(), &options.holder, time, &options.root).await
+                    let (holder, root) = (&options.holder, &options.root);
+                    let taken =
+                        lease::acquire_or_inherit(remote.as_ref(), holder, time, root).await;
+                    if matches!(taken, Ok(true)) {
+                        // Nobody may listen: a closed channel is no error.
+                        let _ = events.send(Event::Warning {
+                            host: name.clone(),
+                            text: "took over from a run of yours that died".to_owned(),
+                        });
+                    }
+                    taken.map(|_| ())
                 }
                 None => Err(unknown(&name).into()),
             };

@@ -145,7 +145,7 @@ pub fn read(output: &str) -> Option<RedGate> {
 
 /// The script that waits on a MAIN host until its focus counts (or no longer counts) a bridge.
 pub fn counted_script(nick: &str, present: bool, limit: Duration) -> Script {
-    let (test, word) = if present {
+    let (condition, word) = if present {
         ("bridge | grep -qF '\"operational\":true'", "does not count")
     } else {
         ("! bridge | grep -q .", "still counts")
@@ -153,7 +153,7 @@ pub fn counted_script(nick: &str, present: bool, limit: Duration) -> Script {
     let text = format!(
         r#"{HTTP}{EVIDENCE}nick={nick}; end=$(($(date +%s) + {limit}))
 bridge() {{ printf '%s' "$body" | tr '{{' '\n' | grep -F "\"nickname\":\"$nick\""; }}
-until body=$(http_get http://127.0.0.1:8888/debug) && {test}; do
+until body=$(http_get http://127.0.0.1:8888/debug) && {condition}; do
     if [ "$(date +%s)" -ge "$end" ]; then
         printf 'red\tthe focus {word} bridge %s\n' "$nick"
         evidence jitctl-focus.service 2>&1

@@ -40,7 +40,7 @@ impl Lease {
 /// Who asks for leases, the same for all hosts of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Unique for this run; letters, digits and dashes.
+    /// Unique for this run: the process id, a dash, and more letters, digits and dashes.
     pub id: String,
     /// Person and machine.
     pub who: String,
@@ -165,6 +165,37 @@ pub async fn acquire(
     }
 }
 
+/// Takes the lease, also from a run of the same person on this machine whose process is dead:
+/// nobody else can give that one back, and the host waits to be healed. True when it did so.
+///
+/// # Errors
+/// [`LeaseError::Held`] when a run that may be alive has it.
+pub async fn acquire_or_inherit(
+    remote: &dyn Remote,
+    holder: &Holder,
+    time: Duration,
+    root: &str,
+) -> Result<bool, LeaseError> {
+    match acquire(remote, holder, time, root).await {
+        Err(LeaseError::Held { lease, .. }) if lease.who == holder.who && is_dead(&lease.id) => {
+            release(remote, &lease.id, root).await?;
+            acquire(remote, holder, time, root).await.map(|()| true)
+        }
+        other => other.map(|()| false),
+    }
+}
+
+/// Whether the process of a run on this machine is gone. Identities start with the process id;
+/// where that cannot be looked up, the run counts as alive.
+fn is_dead(id: &str) -> bool {
+    let processes = std::path::Path::new("/proc");
+    let process = id
+        .split('-')
+        .next()
+        .filter(|pid| pid.parse::<u32>().is_ok());
+    processes.join("self").exists() && process.is_some_and(|pid| !processes.join(pid).exists())
+}
+
 /// Gives the lease back.
 ///
 /// # Errors
@@ -240,6 +271,28 @@ mod tests {
         release(&remote, "a", root).await.unwrap();
         assert_eq!(show(&remote, root).await.unwrap(), None);
         acquire(&remote, &holder("b"), time, root).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_dead_run_is_inherited_and_a_living_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_str().unwrap();
+        let remote = LocalRemote::new("h".into());
+        let time = Duration::from_secs(60);
+        // No process ever has the number 0.
+        acquire(&remote, &holder("0-1"), time, root).await.unwrap();
+        let mut stranger = holder("0-2");
+        stranger.who = "berta".to_owned();
+        let refused = acquire_or_inherit(&remote, &stranger, time, root).await;
+        assert!(matches!(refused, Err(LeaseError::Held { .. })));
+        let living = format!("{}-1", std::process::id());
+        assert!(
+            acquire_or_inherit(&remote, &holder(&living), time, root)
+                .await
+                .unwrap()
+        );
+        let refused = acquire_or_inherit(&remote, &holder("0-3"), time, root).await;
+        assert!(matches!(refused, Err(LeaseError::Held { .. })));
     }
 
     #[tokio::test]
