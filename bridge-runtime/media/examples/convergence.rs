@@ -17,10 +17,11 @@ fn main() -> std::io::Result<()> {
         "{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "", "kbit/s", "kbit/s", "kbit/s", "to 70%", "ms"
     )?;
-    for row in support::estimation::table() {
+    let shared = support::estimation::shared_rows();
+    for row in support::estimation::table().into_iter().chain(shared) {
         let seconds = row
             .seconds
-            .map_or_else(|| "never".to_owned(), |seconds| format!("{seconds:.1}"));
+            .map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"));
         writeln!(
             out,
             "{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}",

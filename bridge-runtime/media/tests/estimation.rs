@@ -27,6 +27,16 @@ fn the_estimate_follows_a_link_that_widens() {
 }
 
 #[test]
+fn two_receivers_share_a_link_without_starving_each_other() {
+    let rows = support::estimation::on_shared_link(3_000);
+    let total = rows[0].received + rows[1].received;
+    assert!((1_800..=3_100).contains(&total), "{rows:?}");
+    for row in &rows {
+        assert!(row.received * 4 > total, "{rows:?}");
+    }
+}
+
+#[test]
 fn random_loss_does_not_starve_a_link() {
     let run = on_steps("lossy", 2, 50, &[(1_000, 30)]);
     assert!((500..=1_100).contains(&run.estimate), "{run:?}");

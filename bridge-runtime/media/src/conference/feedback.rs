@@ -481,6 +481,7 @@ impl Endpoint {
             return;
         }
         let stream = &mut self.video[position];
+        stream.projection.close_reserved(stored.sequence);
         // The packet is here but was left out: an empty packet closes the gap.
         let timestamp = stream.projection.highest_timestamp();
         let outgoing = Outgoing {

@@ -169,6 +169,11 @@ impl Projection {
         Some((self.current?, self.sequence.input_of(output)?))
     }
 
+    /// A reserved place was filled with an empty packet; nothing else may be sent there.
+    pub fn close_reserved(&mut self, input: u64) {
+        let _ = self.sequence.accept(input);
+    }
+
     /// Highest sequence number sent.
     pub const fn highest_sequence(&self) -> u16 {
         self.sequence.highest_output()

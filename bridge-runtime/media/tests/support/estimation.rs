@@ -93,6 +93,50 @@ fn observe(world: &mut World, capacity: u64, seconds: u64) -> (Option<f64>, u64,
     (converged, sum / count, received)
 }
 
+/// Two receivers of the same two cameras share one queue; one row each, over the second minute.
+pub fn on_shared_link(capacity: u64) -> [Convergence; 2] {
+    let mut world = World::new();
+    world.ignore_sender_constraints = true;
+    for _ in 0..4 {
+        world.join();
+    }
+    let senders = [world.video_name(2), world.video_name(3)];
+    for receiver in 0..2 {
+        world.constrain(receiver, 2, 720, &[&senders[0], &senders[1]]);
+        world.participants[receiver].client.sends_video = false;
+    }
+    world.shared = Some((super::link::Bottleneck::new(capacity * 1000), vec![0, 1]));
+    // Additive growth shares a link slowly: judged from the second minute on.
+    world.run(60_000);
+    let before = [0, 1].map(|receiver: usize| world.participants[receiver].client.received_bytes);
+    let mut sums = [0, 0];
+    for _ in 0..600 {
+        world.run(100);
+        for receiver in 0..2 {
+            sums[receiver] += estimate(&world, receiver);
+        }
+    }
+    let end = world.milliseconds();
+    ["shared 3 Mbit/s, first", "shared 3 Mbit/s, second"].map(|name| {
+        let receiver = usize::from(name.ends_with("second"));
+        let client = &world.participants[receiver].client;
+        let first = client.decoder(world.video_ssrc(2));
+        Convergence {
+            name,
+            capacity: capacity / 2,
+            estimate: sums[receiver] / 600,
+            seconds: None,
+            received: (client.received_bytes - before[receiver]) * 8 / 60_000,
+            freeze: first.longest_freeze(3_000, end - 200),
+        }
+    })
+}
+
+/// The rows of the shared link.
+pub fn shared_rows() -> [Convergence; 2] {
+    on_shared_link(3_000)
+}
+
 /// The runs of the table.
 pub fn table() -> Vec<Convergence> {
     vec![

@@ -5,6 +5,37 @@ use std::time::{Duration, Instant};
 
 use super::Datagram;
 
+/// A queue that several links pass first.
+pub struct Bottleneck {
+    /// Bit/s.
+    pub rate: u64,
+    /// Longest queue in time.
+    pub queue: Duration,
+    busy_until: Option<Instant>,
+}
+
+impl Bottleneck {
+    pub const fn new(rate: u64) -> Self {
+        Self {
+            rate,
+            queue: Duration::from_millis(300),
+            busy_until: None,
+        }
+    }
+
+    /// When a datagram leaves the queue, `None` when it finds it full.
+    pub fn pass(&mut self, now: Instant, length: usize) -> Option<Instant> {
+        let free = self.busy_until.map_or(now, |busy| busy.max(now));
+        if free - now > self.queue {
+            return None;
+        }
+        let bits = (length as u64 + 44) * 8;
+        let departure = free + Duration::from_nanos(bits * 1_000_000_000 / self.rate);
+        self.busy_until = Some(departure);
+        Some(departure)
+    }
+}
+
 /// Delay, then a queue of bounded length drained at a capped rate, loss and jitter.
 pub struct Link {
     pub delay: Duration,

@@ -159,6 +159,8 @@ pub struct World {
     pub egress: Collector,
     pub ignore_sender_constraints: bool,
     pub timed_out: Vec<String>,
+    /// A queue that the way down to these participants shares.
+    pub shared: Option<(link::Bottleneck, Vec<usize>)>,
 }
 
 impl World {
@@ -179,6 +181,7 @@ impl World {
             egress: Collector::default(),
             ignore_sender_constraints: false,
             timed_out: Vec::new(),
+            shared: None,
         }
     }
 
@@ -298,9 +301,16 @@ impl World {
             self.conference.handle_timeout(now, &mut self.egress);
         }
         for (receiver, datagram) in self.egress.0.drain(..) {
-            let participant = self.participants.iter_mut().find(|p| p.index == receiver);
-            if let Some(participant) = participant {
-                participant.down.send(now, datagram);
+            let found = self.participants.iter().position(|p| p.index == receiver);
+            let Some(position) = found else { continue };
+            let mut departure = Some(now);
+            if let Some((bottleneck, members)) = &mut self.shared
+                && members.contains(&position)
+            {
+                departure = bottleneck.pass(now, datagram.bytes.len());
+            }
+            if let Some(departure) = departure {
+                self.participants[position].down.send(departure, datagram);
             }
         }
         while let Some(event) = self.conference.poll_event() {
