@@ -18,6 +18,7 @@ mod journal;
 mod logging;
 mod plan_view;
 mod printer;
+mod rotation;
 mod site;
 mod status;
 mod vault;

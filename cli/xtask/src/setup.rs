@@ -5,8 +5,9 @@ use std::process::Stdio;
 use crate::shell::{self, Result};
 
 /// What the lab runs with, and what a static build links with.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "ca-certificates",
+    "curl",
     "iproute2",
     "mmdebstrap",
     "musl-tools",

@@ -142,7 +142,7 @@ impl AddBridge {
             return super::lab::scaffold(&status, name, &[Role::Bridge]);
         }
         let taken = |name: &str| site.host(name).is_ok();
-        let free = (1..)
+        let free = (1..1000)
             .map(|number| format!("b{number}"))
             .find(|name| !taken(name));
         self.host

@@ -74,6 +74,7 @@ impl Init {
             context.imagine(&text)?;
             write(path, &text)?;
             write(&beside(path, SCHEMA_FILE), &jitctl_inventory::schema_text())?;
+            ignore_secrets(&beside(path, ".gitignore"))?;
         }
         let site = context.open()?;
         let made = vault::complete(&site, context)?;
@@ -172,6 +173,14 @@ impl Init {
 
 fn beside(inventory: &Path, name: &str) -> PathBuf {
     inventory.with_file_name(name)
+}
+
+/// Keeps plain secrets out of git; a list of the operator's own stays as it is.
+fn ignore_secrets(path: &Path) -> Result<(), Failure> {
+    if path.exists() {
+        return Ok(());
+    }
+    write(path, "secrets.yaml\n.secrets.lock\n")
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -21,6 +21,7 @@ mod secrets;
 mod ssh;
 mod status;
 mod trust;
+mod user;
 
 use std::future::Future;
 
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Logs(logs::Logs),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
+    User(user::User),
     Secrets(secrets::Secrets),
     Trust(trust::Trust),
     Rollback(rollback::Rollback),
@@ -76,7 +78,8 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Logs(command) => wait(context, command.run(context)),
         Command::Ssh(command) => command.run(context),
         Command::Exec(command) => wait(context, command.run(context)),
-        Command::Secrets(command) => command.run(context),
+        Command::Secrets(command) => wait(context, command.run(context)),
+        Command::User(command) => wait(context, command.run(context)),
         Command::Trust(command) => wait(context, command.run(context)),
         Command::Explain(command) => command.run(context),
         Command::Completions(command) => Ok(command.run(context)),

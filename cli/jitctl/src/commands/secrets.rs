@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::help;
 use crate::printer::{Cell, Style, View, table};
+use crate::rotation;
 use crate::vault;
 
 /// Manage the site's secrets: make missing ones, list them, encrypt the file.
@@ -43,6 +44,21 @@ enum Command {
         /// A certificate's name.
         name: Option<String>,
     },
+    /// Roll a secret over to a fresh value without an interruption.
+    ///
+    /// Passwords have two accounts: the idle one gets the fresh value, services change over, the
+    /// old one ends. When a round fails, services change back.
+    #[command(after_long_help = help::tail(
+        &[("jitctl secrets rotate xmpp-bridge", "the bridges' password")],
+        &[
+            Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Locked,
+            Exit::RolledBack,
+        ],
+    ))]
+    Rotate {
+        /// As `jitctl secrets show` lists it.
+        name: String,
+    },
     /// Encrypt the file with age and remove the plain one.
     #[command(after_long_help = help::tail(
         &[("age-keygen -y ~/.age > secrets.recipients && jitctl secrets encrypt", "to your own key")],
@@ -70,7 +86,7 @@ struct Secret {
 }
 
 impl Secrets {
-    pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         match &self.command {
             Command::Init => {
                 let made = vault::complete(&context.open()?, context)?;
@@ -95,6 +111,12 @@ impl Secrets {
                 });
             }
             Command::Show { name: Some(name) } => show(context, name)?,
+            Command::Rotate { name } => {
+                Box::pin(rotation::run(context, name)).await?;
+                context
+                    .printer
+                    .note(&format!("`{name}` is rotated; the old value is void"));
+            }
             Command::Encrypt => {
                 secrets::encrypt(&vault::location(context))?;
                 context

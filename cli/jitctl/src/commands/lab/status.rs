@@ -1,5 +1,7 @@
 //! `jitctl lab status`.
 
+use std::fmt::Write as _;
+
 use jitctl_lab::{Fault, HostState, Lab, LabStatus};
 
 use crate::context::Context;
@@ -65,7 +67,7 @@ impl View for LabStatus {
             .collect();
         let mut text = table(style, &["host", "address", "state", "disk", "broken"], rows);
         for fault in self.faults.iter().filter(|fault| fault.host().is_none()) {
-            text.push_str(&format!("\n{} {}", style.warn("broken:"), words(fault)));
+            let _ = write!(text, "\n{} {}", style.warn("broken:"), words(fault));
         }
         text
     }

@@ -79,7 +79,6 @@ pub(crate) fn tell(context: &Context, event: &Event) {
         Event::BaseReady { elapsed } => {
             format!("base image ready ({:.1} s)", elapsed.as_secs_f64())
         }
-        Event::NetworkReady { .. } | Event::HostBooting { .. } => return,
         Event::HostReady { host, elapsed } => {
             format!("{host} answers ssh ({:.1} s)", elapsed.as_secs_f64())
         }

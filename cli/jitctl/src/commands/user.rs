@@ -1,0 +1,128 @@
+//! `jitctl user`: the accounts that may open rooms on a secure domain.
+
+use std::io::Read as _;
+
+use clap::Subcommand;
+use jitctl_deploy::users::{self, UserError};
+use jitctl_inventory::model::Role;
+use jitctl_transport::Remote as _;
+use secrecy::SecretString;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, Problem};
+use crate::help;
+use crate::printer::{Style, View};
+
+/// Manage the accounts that may open rooms (`authentication: { mode: secure_domain }`).
+#[derive(Debug, clap::Args)]
+pub(crate) struct User {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXITS: &[Exit] = &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect];
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Add an account; its password is read from standard input.
+    #[command(after_long_help = help::tail(
+        &[("pass show meet/ann | jitctl user add ann", "the password never appears in a command line")], EXITS))]
+    Add {
+        /// The part before `@`.
+        name: String,
+    },
+    /// Remove an account.
+    #[command(after_long_help = help::tail(&[("jitctl user remove ann", "rooms that she opened go on")], EXITS))]
+    Remove {
+        /// The part before `@`.
+        name: String,
+    },
+    /// List the accounts.
+    #[command(after_long_help = help::tail(&[("jitctl user list --json", "for a program")], EXITS))]
+    List,
+}
+
+#[derive(Debug, Serialize)]
+struct Users {
+    domain: String,
+    users: Vec<String>,
+}
+
+impl User {
+    pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let site = context.open()?;
+        let domain = &site.inventory().site.domain;
+        let mains = site.remotes(&site.with_role(Role::Main));
+        match &self.command {
+            Command::Add { name } => {
+                let password = password()?;
+                for main in &mains {
+                    users::add(main, domain, name, &password).await?;
+                    context
+                        .printer
+                        .note(&format!("{name}@{domain} is on {}", main.host()));
+                }
+            }
+            Command::Remove { name } => {
+                for main in &mains {
+                    users::remove(main, domain, name).await?;
+                    context
+                        .printer
+                        .note(&format!("{name}@{domain} is gone from {}", main.host()));
+                }
+            }
+            Command::List => {
+                let mut all = Vec::new();
+                for main in &mains {
+                    all.extend(users::list(main, domain).await?);
+                }
+                all.sort();
+                all.dedup();
+                context.printer.view(&Users {
+                    domain: domain.to_string(),
+                    users: all,
+                });
+            }
+        }
+        Ok(Exit::Success)
+    }
+}
+
+/// The first line of standard input.
+fn password() -> Result<SecretString, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::other(format!("cannot read the password: {error}"), ""))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(SecretString::from(line)),
+        _ => Err(Failure::usage(
+            "there is no password on standard input",
+            "pipe it in: `pass show meet/ann | jitctl user add ann`",
+        )),
+    }
+}
+
+impl From<UserError> for Failure {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::Remote(error) => error.into(),
+            other => Self::new(Exit::Usage, Problem::new(other.to_string())),
+        }
+    }
+}
+
+impl View for Users {
+    fn human(&self, _: Style) -> String {
+        if self.users.is_empty() {
+            return format!("no accounts on {}", self.domain);
+        }
+        let lines = self
+            .users
+            .iter()
+            .map(|user| format!("{user}@{}", self.domain));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
