@@ -10,7 +10,7 @@ use jitctl_tests::Lab;
 
 /// The values of all secrets; certificates are public and left out.
 fn secrets(lab: &Lab) -> Vec<String> {
-    let path = lab.folder().join("jitctl.secrets.yaml");
+    let path = lab.folder().join("secrets.yaml");
     let text = std::fs::read_to_string(path).expect("the secrets are there");
     let values: Vec<String> = text
         .split(|char: char| !char.is_ascii_alphanumeric() && !"+/=_-".contains(char))
