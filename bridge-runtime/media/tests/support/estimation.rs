@@ -112,8 +112,8 @@ pub fn on_shared_link(capacity: u64) -> [Convergence; 2] {
     let mut sums = [0, 0];
     for _ in 0..600 {
         world.run(100);
-        for receiver in 0..2 {
-            sums[receiver] += estimate(&world, receiver);
+        for (receiver, sum) in sums.iter_mut().enumerate() {
+            *sum += estimate(&world, receiver);
         }
     }
     let end = world.milliseconds();
