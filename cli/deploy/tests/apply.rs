@@ -200,6 +200,38 @@ async fn killed_and_healed(step: usize, healthy: &BTreeMap<String, String>) {
 }
 
 #[tokio::test]
+async fn a_restart_that_was_cut_off_is_made_up_for() {
+    let wanted = resolved(desired());
+    let edited = async || {
+        let host = Host::new();
+        assert_applied(&host.apply(&wanted).await);
+        fs::write(host.path("/etc/prosody/site.cfg.lua"), "mine\n").unwrap();
+        host.forget_calls();
+        host
+    };
+    let reference = edited().await;
+    reference.kill_at(usize::MAX);
+    assert_applied(&reference.apply(&wanted).await);
+    let steps = reference.mutations();
+    assert!(steps > 10, "only {steps} steps are tried");
+    futures_util::stream::iter(1..=steps)
+        .for_each_concurrent(4, async |step| {
+            let host = edited().await;
+            host.kill_at(step);
+            let _ = host.apply(&wanted).await;
+            assert!(host.was_killed(), "step {step} was not reached");
+            let _ = host.apply(&wanted).await;
+            let restart = "restart prosody.service".to_owned();
+            assert!(host.calls().contains(&restart), "killed at step {step}");
+            assert!(
+                host.plan(&wanted).await.0.is_empty(),
+                "killed at step {step}"
+            );
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn an_earlier_release_comes_back_and_the_later_one_too() {
     let host = Host::new();
     assert_applied(&host.apply(&resolved(desired())).await);

@@ -62,13 +62,12 @@ fn artifacts() -> (tempfile::TempDir, Artifacts) {
     let folder = tempfile::tempdir().unwrap();
     let arch = folder.path().join("x86_64");
     std::fs::create_dir(&arch).unwrap();
-    let mut sums = String::new();
-    for name in ["jitctl-bridge", "jitctl-focus"] {
+    let sums = ["jitctl-bridge", "jitctl-focus"].map(|name| {
         std::fs::write(arch.join(name), name).unwrap();
         let sum = jitctl_deploy::resolved::sha256(name.as_bytes());
-        sums += &format!("{sum}  {name}\n");
-    }
-    std::fs::write(arch.join("SHA256SUMS"), sums).unwrap();
+        format!("{sum}  {name}\n")
+    });
+    std::fs::write(arch.join("SHA256SUMS"), sums.concat()).unwrap();
     let artifacts = Artifacts::open(folder.path(), "0.1.0").unwrap();
     (folder, artifacts)
 }

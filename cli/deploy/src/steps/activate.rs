@@ -160,13 +160,37 @@ pub fn activate(
     }
     let deadline = Duration::from_secs(60);
     let text = format!(
-        "{}current={}\n{KEEP}{saves}{SWITCH}{body}",
+        "{}current={}\n{KEEP}{saves}{}{SWITCH}{body}",
         context.prologue(Phase::Activate, deadline),
         context.current_release,
+        pending(context),
     );
     Ok(Some(
         Script::new(Phase::Activate.title(), text, deadline).with_input(input),
     ))
+}
+
+/// Strikes the files that change from the records until the end: whatever an interrupted apply
+/// left undone for them (a restart, above all) is done by the next one, even where the bytes are
+/// the recorded ones again.
+fn pending(context: &Context<'_>) -> String {
+    let mut words = vec!["sed".to_owned()];
+    for file in &context.plan.files {
+        let line = format!("^{{\"path\":\"{}\",\"sha256\":\"", file.path);
+        words.push("-e".to_owned());
+        words.push(format!(
+            "s|{line}[^\"]*|{}pending|",
+            line.trim_start_matches('^')
+        ));
+    }
+    if words.len() == 1 {
+        return String::new();
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    format!(
+        "records=$root{MANIFEST}\nif [ -f \"$records\" ]; then\n    {} \"$records\" > \"$records.new\"\n    mv -f \"$records.new\" \"$records\"\nfi\n",
+        line(&words).trim_end(),
+    )
 }
 
 fn remove(path: &str) -> String {
