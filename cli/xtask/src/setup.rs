@@ -1,5 +1,8 @@
 //! What this machine needs: packages of Debian and a Rust target, installed only when missing.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
 
 use crate::shell::{self, Result};
@@ -19,19 +22,49 @@ const PACKAGES: [&str; 11] = [
     "zstd",
 ];
 
+/// What the unit tests hold rendered files and protocols against: the programs that read them.
+const TEST_PACKAGES: [&str; 8] = [
+    "coturn", "lua5.4", "nginx", "nodejs", "openssl", "prosody", "python3", "systemd",
+];
+
+/// While this file is there, Debian's packages install without starting their services.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
 /// The target of our static programs.
 pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
 
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
-    packages()?;
+    packages(&PACKAGES)?;
     rust_target();
     Ok(())
 }
 
-fn packages() -> Result<()> {
-    let missing: Vec<&str> = PACKAGES
-        .into_iter()
+/// Installs what is missing for the tests, too. Servers come without being started: the tests
+/// run their own, and this machine is not to become one.
+pub(crate) fn for_tests() -> Result<()> {
+    run()?;
+    if TEST_PACKAGES.into_iter().all(installed) {
+        return Ok(());
+    }
+    let ours = !Path::new(POLICY).exists();
+    if ours {
+        let text = "#!/bin/sh\nexit 101\n";
+        fs::write(POLICY, text).map_err(|error| format!("cannot write {POLICY}: {error}"))?;
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(POLICY, mode).map_err(|error| format!("{POLICY}: {error}"))?;
+    }
+    let done = packages(&TEST_PACKAGES);
+    if ours {
+        fs::remove_file(POLICY).map_err(|error| format!("cannot remove {POLICY}: {error}"))?;
+    }
+    done
+}
+
+fn packages(wanted: &[&'static str]) -> Result<()> {
+    let missing: Vec<&str> = wanted
+        .iter()
+        .copied()
         .filter(|package| !installed(package))
         .collect();
     if missing.is_empty() {
@@ -71,5 +104,5 @@ fn rust_target() {
 /// Whether the compiler in use can build for musl.
 pub(crate) fn has_musl() -> bool {
     shell::output(shell::program("rustc").args(["--print", "target-libdir", "--target", MUSL]))
-        .is_ok_and(|folder| std::path::Path::new(folder.trim()).is_dir())
+        .is_ok_and(|folder| Path::new(folder.trim()).is_dir())
 }

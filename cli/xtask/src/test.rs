@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
                 .into(),
         );
     }
-    setup::run()?;
+    setup::for_tests()?;
     shell::title("format");
     shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;
     shell::title("form");

@@ -134,14 +134,17 @@ mod tests {
     #[test]
     fn a_request_of_apt_is_understood() {
         let head = Head::parse(
-            "GET http://deb.debian.org/debian/dists/bookworm/InRelease HTTP/1.1\r\n\
-             Host: deb.debian.org\r\nUser-Agent: Debian APT-HTTP/1.3 (2.6.1)\r\n\r\n",
+            "GET http://mirror.example.org/debian/dists/bookworm/InRelease HTTP/1.1\r\n\
+             Host: mirror.example.org\r\nUser-Agent: Debian APT-HTTP/1.3 (2.6.1)\r\n\r\n",
         )
         .unwrap();
         assert_eq!(head.method, "GET");
         assert!(!head.wants_close());
         let target = Target::parse(&head.target).unwrap();
-        assert_eq!((target.host.as_str(), target.port), ("deb.debian.org", 80));
+        assert_eq!(
+            (target.host.as_str(), target.port),
+            ("mirror.example.org", 80)
+        );
         assert_eq!(target.path, "/debian/dists/bookworm/InRelease");
         assert!(!target.is_immutable());
     }
@@ -175,7 +178,7 @@ mod tests {
         }
         assert_eq!(
             Target::parse("http://Deb.Debian.Org").unwrap().uri(),
-            "http://deb.debian.org:80/"
+            "http://mirror.example.org:80/"
         );
     }
 
