@@ -50,7 +50,24 @@ fn a_bare_site_is_deployed_and_a_second_apply_changes_nothing() {
         assert!(changed.is_empty(), "h{} changed: {changed:#?}", host + 1);
     }
 
-    let page = lab.lab(&["exec", "client", "--", "curl", "-fsS", "https://meet.test/"]);
+    // The site's own authority: what a browser would have to trust.
+    let certificate = lab
+        .run(&["secrets", "show", "pki-ca-cert"])
+        .expect(0)
+        .stdout;
+    let authority = lab.folder().join("ca.crt");
+    std::fs::write(&authority, certificate).expect("the folder is ours");
+    let authority = authority.display().to_string();
+    let page = lab.lab(&[
+        "exec",
+        "client",
+        "--",
+        "curl",
+        "-fsS",
+        "--cacert",
+        &authority,
+        "https://meet.test/",
+    ]);
     assert!(
         page.expect(0).stdout.contains("<html"),
         "the page is served"

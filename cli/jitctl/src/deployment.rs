@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jitctl_deploy::executor::{HostError, Remotes};
 use jitctl_deploy::plan::plan_site;
 use jitctl_deploy::{Artifacts, Facts, ResolvedHost, SitePlan, firewall, gather};
-use jitctl_inventory::model::FirewallBackend;
+use jitctl_inventory::model::{FirewallBackend, Role};
 use jitctl_inventory::names::HostName;
 use jitctl_inventory::secrets::{Slot, Store};
 use jitctl_templates::desired::{DesiredHost, FirewallIntent};
@@ -82,7 +82,13 @@ impl Deployment {
             .iter()
             .map(|name| renderer.desired_host(site.inventory(), name))
             .collect::<Result<_, _>>()?;
-        let mut remotes = remotes(&site, names);
+        // MAIN hosts that are not selected are witnesses: they say whether a bridge counts.
+        let mut witnesses = site.with_role(Role::Main);
+        witnesses.retain(|name| !names.contains(name));
+        for name in &witnesses {
+            desired.push(renderer.desired_host(site.inventory(), name)?);
+        }
+        let mut remotes = remotes(&site, &[names, &witnesses].concat());
         if let Some((host, remote)) = leaving {
             remotes.insert(host.host.clone(), remote);
             desired.push(host);
@@ -97,21 +103,24 @@ impl Deployment {
             facts: BTreeMap::new(),
             silent: Vec::new(),
         };
-        deployment.ask(asking).await;
+        deployment.ask(asking, &witnesses).await;
         deployment.settle(&renderer, desired)?;
         Ok(deployment)
     }
 
-    async fn ask(&mut self, asking: Asking) {
+    /// Asks all hosts but the witnesses; without facts a host has no plan.
+    async fn ask(&mut self, asking: Asking, witnesses: &[HostName]) {
+        let mut asked = self.hosts.clone();
+        asked.retain(|host| !witnesses.contains(&host.desired.host));
         let parallel = match asking {
             Asking::Nobody => {
-                let bare = self.hosts.iter().map(|host| host.desired.host.clone());
+                let bare = asked.iter().map(|host| host.desired.host.clone());
                 self.facts = bare.map(|name| (name, Facts::bare())).collect();
                 return;
             }
             Asking::Hosts(parallel) => parallel,
         };
-        for (name, facts) in gather(&self.hosts, &self.remotes, parallel, "").await {
+        for (name, facts) in gather(&asked, &self.remotes, parallel, "").await {
             match facts {
                 Ok(facts) => {
                     self.facts.insert(name, facts);
