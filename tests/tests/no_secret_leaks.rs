@@ -12,7 +12,28 @@ use jitctl_tests::Lab;
 fn secrets(lab: &Lab) -> Vec<String> {
     let path = lab.folder().join("secrets.yaml");
     let text = std::fs::read_to_string(path).expect("the secrets are there");
-    let values: Vec<String> = text
+    let secret: String = text
+        .split("-----BEGIN CERTIFICATE-----")
+        .map(|part| {
+            part.rsplit("-----END CERTIFICATE-----")
+                .next()
+                .unwrap_or(part)
+        })
+        .collect();
+    // The last line of a PKCS #8 key of P-256 is part of its public key (RFC 5958), which stands
+    // in the certificate too.
+    let lines: Vec<&str> = secret.lines().collect();
+    let secret: Vec<&str> = lines
+        .iter()
+        .enumerate()
+        .filter(|(position, _)| {
+            let next = lines.get(position + 1);
+            !next.is_some_and(|next| next.contains("-----END PRIVATE KEY-----"))
+        })
+        .map(|(_, line)| *line)
+        .collect();
+    let secret = secret.join("\n");
+    let values: Vec<String> = secret
         .split(|char: char| !char.is_ascii_alphanumeric() && !"+/=_-".contains(char))
         .filter(|word| word.len() >= 24)
         .filter(|word| !word.contains("-----"))
