@@ -95,6 +95,12 @@ impl Lab {
     /// When they do not come up, for want of root for example.
     #[track_caller]
     pub fn up(name: &str, hosts: u8) -> Self {
+        Self::up_with(name, &["--hosts", &hosts.to_string()])
+    }
+
+    /// The same with other arguments of `jitctl lab up`.
+    #[track_caller]
+    fn up_with(name: &str, arguments: &[&str]) -> Self {
         let folder =
             std::env::temp_dir().join(format!("jitctl-test-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
@@ -104,7 +110,8 @@ impl Lab {
         };
         // What an earlier, killed run of this test may have left.
         lab.lab(&["down"]);
-        lab.lab(&["up", "--hosts", &hosts.to_string()]).expect(0);
+        let up: Vec<&str> = ["up"].iter().chain(arguments).copied().collect();
+        lab.lab(&up).expect(0);
         lab
     }
 
@@ -131,6 +138,20 @@ impl Lab {
         lab
     }
 
+    /// The same on hosts whose disks of so many MiB are their own, so that they can be filled.
+    ///
+    /// # Panics
+    /// When that fails.
+    #[track_caller]
+    pub fn deployed_with_disks(name: &str, hosts: u8, mebibytes: u32) -> Self {
+        let disk = mebibytes.to_string();
+        let lab = Self::up_with(name, &["--hosts", &hosts.to_string(), "--disk", &disk]);
+        lab.run(&["init", "--lab", &lab.name, "--domain", DOMAIN])
+            .expect(0);
+        lab.run(&["apply", "--yes"]).expect(0);
+        lab
+    }
+
     /// The lab's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -147,6 +168,14 @@ impl Lab {
     /// When there is none.
     pub fn inventory(&self) -> String {
         std::fs::read_to_string(self.folder.join("jitctl.yaml")).expect("the inventory is there")
+    }
+
+    /// Replaces the inventory's text.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write_inventory(&self, text: &str) {
+        std::fs::write(self.folder.join("jitctl.yaml"), text).expect("the inventory is ours");
     }
 
     /// Runs `jitctl` with this site's inventory.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use jitctl_templates::desired::{DesiredHost, Gate, Protocol, RenderedFile, Source};
+use jitctl_templates::desired::{DesiredHost, Protocol, RenderedFile, Source};
+use jitctl_templates::ports;
 use sha2::{Digest as _, Sha256};
 
 use crate::observe::Expected;
@@ -32,10 +33,12 @@ pub(super) fn of(desired: &DesiredHost) -> Expected {
         closed: closed
             .map(|rule| (rule.port, matches!(rule.from, Source::Only(_))))
             .collect(),
-        media_port: desired.gates.iter().find_map(|gate| match gate {
-            Gate::Listening(Protocol::Udp, port) => Some(*port),
-            _ => None,
-        }),
+        media_port: desired
+            .firewall
+            .rules
+            .iter()
+            .find(|rule| rule.protocol == Protocol::Udp && rule.why == ports::MEDIA.why)
+            .map(|rule| rule.port),
     }
 }
 

@@ -72,7 +72,12 @@ enum Kind {
     DnsSilent { host: Option<HostName> },
     /// Make the name server lie.
     #[command(after_long_help = help::tail(&[("jitctl lab fault dns-wrong meet.test 10.77.0.99", "a wrong address")], EXITS))]
-    DnsWrong { name: String, address: Ipv4Addr },
+    DnsWrong {
+        // `--name` is the lab's.
+        #[arg(id = "dns-name", value_name = "NAME")]
+        name: String,
+        address: Ipv4Addr,
+    },
     /// Take the package servers away.
     #[command(after_long_help = help::tail(&[("jitctl lab fault registry", "apt fails")], EXITS))]
     Registry {

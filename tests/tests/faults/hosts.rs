@@ -1,0 +1,160 @@
+//! The machine: reach, names, clock, disk, packages.
+
+use jitctl_tests::Lab;
+
+use super::{Fault, edit, on, put_back};
+
+fn clear(lab: &Lab) {
+    lab.lab(&["fault", "clear"]).expect(0);
+}
+
+/// A package whose installation ends with an error.
+const BROKEN_PACKAGE: &str = r#"
+    mkdir -p /root/broken/DEBIAN && cd /root
+    printf 'Package: broken\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n' > broken/DEBIAN/control
+    printf '#!/bin/sh\nexit 1\n' > broken/DEBIAN/postinst && chmod 755 broken/DEBIAN/postinst
+    dpkg-deb -b broken broken.deb > /dev/null && ! dpkg -i broken.deb > /dev/null 2>&1"#;
+
+pub(crate) static FAULTS: &[Fault] = &[
+    Fault {
+        name: "cable pulled",
+        code: "H04",
+        host: "h3",
+        cause: |lab| drop(lab.lab(&["fault", "cut", "h3"]).expect(0)),
+        mend: clear,
+    },
+    Fault {
+        name: "host key changed",
+        code: "H01",
+        host: "h3",
+        cause: |lab| {
+            on(
+                lab,
+                "h3",
+                "mkdir -p /root/keys && mv /etc/ssh/ssh_host_* /root/keys/ && \
+                 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key && \
+                 systemctl restart ssh",
+            );
+        },
+        mend: |lab| {
+            on(
+                lab,
+                "h3",
+                "rm /etc/ssh/ssh_host_* && mv /root/keys/* /etc/ssh/ && systemctl restart ssh",
+            );
+        },
+    },
+    Fault {
+        name: "key refused",
+        code: "H03",
+        host: "h3",
+        cause: |lab| on(lab, "h3", "mv /root/.ssh /root/.ssh.kept"),
+        mend: |lab| on(lab, "h3", "mv /root/.ssh.kept /root/.ssh"),
+    },
+    Fault {
+        name: "sudo missing",
+        code: "H02",
+        host: "h3",
+        cause: |lab| {
+            on(
+                lab,
+                "h3",
+                "mkdir /root/sudoers && mv /etc/sudoers.d/* /root/sudoers/",
+            );
+            let (before, bridge) = split(lab);
+            let bridge = bridge.replacen("ssh: {", "ssh: { user: ops,", 1);
+            lab.write_inventory(&format!("{before}{bridge}"));
+        },
+        mend: |lab| {
+            on(
+                lab,
+                "h3",
+                "mv /root/sudoers/* /etc/sudoers.d/ && rmdir /root/sudoers",
+            );
+            let inventory = lab.inventory().replacen("{ user: ops,", "{", 1);
+            lab.write_inventory(&inventory);
+        },
+    },
+    Fault {
+        name: "DNS wrong",
+        code: "D01",
+        host: "h1",
+        cause: |lab| {
+            let lie = ["fault", "dns-wrong", "meet.test", "10.77.0.99"];
+            lab.lab(&lie).expect(0);
+        },
+        mend: clear,
+    },
+    Fault {
+        name: "DNS silent",
+        code: "D02",
+        host: "h1",
+        cause: |lab| drop(lab.lab(&["fault", "dns-silent"]).expect(0)),
+        mend: clear,
+    },
+    Fault {
+        name: "clock off by 10 minutes",
+        code: "H08",
+        host: "h3",
+        cause: |lab| drop(lab.lab(&["fault", "clock", "h3", "+10m"]).expect(0)),
+        mend: clear,
+    },
+    Fault {
+        name: "clock off by 48 hours",
+        code: "H08",
+        host: "h3",
+        cause: |lab| drop(lab.lab(&["fault", "clock", "h3", "-48h"]).expect(0)),
+        mend: clear,
+    },
+    Fault {
+        name: "disk full",
+        code: "H06",
+        host: "h3",
+        cause: |lab| drop(lab.lab(&["fault", "disk-full", "h3"]).expect(0)),
+        mend: clear,
+    },
+    Fault {
+        name: "package half installed",
+        code: "H07",
+        host: "h2",
+        cause: |lab| on(lab, "h2", BROKEN_PACKAGE),
+        mend: |lab| {
+            on(
+                lab,
+                "h2",
+                "dpkg --purge --force-all broken > /dev/null 2>&1; rm -r /root/broken*",
+            );
+        },
+    },
+    Fault {
+        name: "file edited by hand on MAIN",
+        code: "H11",
+        host: "h1",
+        cause: |lab| edit(lab, "h1", "/etc/nginx/conf.d/jitctl.conf", "1i# mine"),
+        mend: |lab| put_back(lab, "h1", "/etc/nginx/conf.d/jitctl.conf"),
+    },
+    Fault {
+        name: "inventory edited after the apply",
+        code: "H13",
+        host: "h3",
+        cause: |lab| {
+            let (before, bridge) = split(lab);
+            let bridge = bridge.replacen("roles: [bridge]", "roles: [bridge]\n    region: eu", 1);
+            lab.write_inventory(&format!("{before}{bridge}"));
+        },
+        mend: |lab| {
+            let inventory = lab.inventory().replacen("\n    region: eu", "", 1);
+            lab.write_inventory(&inventory);
+        },
+    },
+];
+
+/// The inventory up to `h3`, and from there.
+fn split(lab: &Lab) -> (String, String) {
+    let text = lab.inventory();
+    let at = text
+        .find("  h3:")
+        .unwrap_or_else(|| panic!("no h3 in {text}"));
+    let (before, bridge) = text.split_at(at);
+    (before.to_owned(), bridge.to_owned())
+}
