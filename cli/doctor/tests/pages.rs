@@ -2,7 +2,10 @@
 //!
 //! `cargo xtask docs` runs this test with `JITCTL_WRITE_DOCS` set: then it writes the pages.
 
-#![expect(clippy::unwrap_used, reason = "a page that cannot be written ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a page that cannot be written ends the test"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -20,7 +20,7 @@ use jitctl_transport::{Remote, RemoteError, Script};
 use crate::observe::{HostFacts, HostSight, LOOK, Observation, parse};
 
 /// How long one probe may take.
-const PROBE: Duration = Duration::from_secs(4);
+const PROBE: Duration = Duration::from_secs(3);
 
 /// What is needed to look at one host.
 #[derive(Debug)]

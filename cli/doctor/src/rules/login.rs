@@ -188,8 +188,8 @@ fn words(observation: &Observation, check: &Check, name: &HostName, login: &Logi
         "X05" => format!("`{}` only takes anonymous people", login.domain),
         "X06" => format!("connections to {address} are refused"),
         "X07" => format!("packets from `{name}` to {address} are swallowed"),
-        "X09" => format!("the certificate of {address} is not trusted"),
-        "X10" => format!("the certificate of {address} has expired"),
+        "X09" => format!("the XMPP certificate for `{}` is not trusted", login.domain),
+        "X10" => format!("the XMPP certificate for `{}` has expired", login.domain),
         _ => format!("{address}: {}", check.title),
     }
 }
