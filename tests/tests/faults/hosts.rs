@@ -9,11 +9,11 @@ fn clear(lab: &Lab) {
 }
 
 /// A package whose installation ends with an error.
-const BROKEN_PACKAGE: &str = r#"
+const BROKEN_PACKAGE: &str = r"
     mkdir -p /root/broken/DEBIAN && cd /root
     printf 'Package: broken\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n' > broken/DEBIAN/control
     printf '#!/bin/sh\nexit 1\n' > broken/DEBIAN/postinst && chmod 755 broken/DEBIAN/postinst
-    dpkg-deb -b broken broken.deb > /dev/null && ! dpkg -i broken.deb > /dev/null 2>&1"#;
+    dpkg-deb -b broken broken.deb > /dev/null && ! dpkg -i broken.deb > /dev/null 2>&1";
 
 pub(crate) static FAULTS: &[Fault] = &[
     Fault {

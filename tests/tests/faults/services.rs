@@ -145,14 +145,14 @@ pub(crate) static FAULTS: &[Fault] = &[
                 lab,
                 "h2",
                 "chmod 644 /etc/jitctl/credentials/bridge-xmpp-password",
-            )
+            );
         },
         mend: |lab| {
             on(
                 lab,
                 "h2",
                 "chmod 600 /etc/jitctl/credentials/bridge-xmpp-password",
-            )
+            );
         },
     },
     Fault {

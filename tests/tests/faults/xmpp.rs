@@ -91,7 +91,7 @@ pub(crate) static FAULTS: &[Fault] = &[
                 lab,
                 "h1",
                 "prosodyctl deluser jvb@auth.meet.test > /dev/null",
-            )
+            );
         },
         mend: |lab| drop(lab.run(&["doctor", "--fix"])),
     },
@@ -105,7 +105,7 @@ pub(crate) static FAULTS: &[Fault] = &[
                 "h2",
                 BRIDGE,
                 "s/^domain = .*/domain = \"auth.wrong.test\"/",
-            )
+            );
         },
         mend: |lab| put_back(lab, "h2", BRIDGE),
     },
