@@ -182,8 +182,8 @@ pub(crate) fn holder(why: &str) -> Holder {
 pub(crate) fn reports(report: &ApplyReport) -> Vec<Report> {
     report
         .hosts
-        .iter()
-        .filter_map(|(_, outcome)| match outcome {
+        .values()
+        .filter_map(|outcome| match outcome {
             HostOutcome::Failed { error } => {
                 let mut message = error.to_string();
                 for line in error.evidence() {

@@ -53,7 +53,7 @@ pub(crate) async fn run(context: &Context, name: &str) -> Result<(), Failure> {
     };
     rotate(name, &mut store, &mut os_random, &mut save, round)
         .await
-        .map_err(failure)
+        .map_err(|error| failure(&error))
 }
 
 /// Plans and applies what the store says now, on all hosts or none.
@@ -80,8 +80,8 @@ async fn apply(context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn failure(error: RotateError<Stopped>) -> Failure {
-    let exit = match &error {
+fn failure(error: &RotateError<Stopped>) -> Failure {
+    let exit = match error {
         RotateError::Store(_) => Exit::Usage,
         RotateError::Save(stopped) => stopped.exit,
         _ => Exit::RolledBack,

@@ -72,7 +72,7 @@ pub(crate) struct HostStatus {
 /// One of our units.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Unit {
-    unit: String,
+    name: String,
     active: bool,
     restarts: u32,
 }
@@ -150,7 +150,7 @@ fn section<'a>(text: &'a str, title: &str) -> &'a str {
 fn unit(line: &str) -> Option<Unit> {
     let mut words = line.split(' ');
     Some(Unit {
-        unit: words.next()?.to_owned(),
+        name: words.next()?.to_owned(),
         active: words.next()? == "active",
         restarts: words
             .next()
@@ -283,9 +283,9 @@ fn host_row(host: &HostStatus) -> Vec<Cell> {
         .units
         .iter()
         .map(|unit| match (unit.active, unit.restarts) {
-            (true, 0) => unit.unit.clone(),
-            (true, restarts) => format!("{} ({restarts} restarts)", unit.unit),
-            (false, _) => format!("{} DOWN", unit.unit),
+            (true, 0) => unit.name.clone(),
+            (true, restarts) => format!("{} ({restarts} restarts)", unit.name),
+            (false, _) => format!("{} DOWN", unit.name),
         })
         .collect();
     vec![

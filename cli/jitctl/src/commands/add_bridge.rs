@@ -158,12 +158,11 @@ impl AddBridge {
             return Ok(());
         }
         context.printer.chatter_view(&offered);
-        let accepted = match &self.fingerprint {
-            Some(expected) => *expected == offered.fingerprint,
-            None => {
-                let question = format!("Is this the key of `{name}`?");
-                context.confirm(&question, "--fingerprint SHA256:…")?
-            }
+        let accepted = if let Some(expected) = &self.fingerprint {
+            *expected == offered.fingerprint
+        } else {
+            let question = format!("Is this the key of `{name}`?");
+            context.confirm(&question, "--fingerprint SHA256:…")?
         };
         if !accepted {
             return Err(Failure::usage(

@@ -73,12 +73,13 @@ impl Logs {
         let site = context.open()?;
         let remotes = site.remotes(&site.select(self.on.as_deref())?);
         let mut cursors = BTreeMap::new();
-        let mut exit = self.look(context, &remotes, &mut cursors).await;
-        while self.follow {
+        loop {
+            let exit = self.look(context, &remotes, &mut cursors).await;
+            if !self.follow {
+                return Ok(exit);
+            }
             tokio::time::sleep(PAUSE).await;
-            exit = self.look(context, &remotes, &mut cursors).await;
         }
-        Ok(exit)
     }
 
     /// One look at all hosts; remembers how far each was read.
@@ -127,22 +128,25 @@ impl Logs {
             let _ = write!(line, " {name}={}", quote(value));
         };
         if self.unit.is_empty() {
-            UNITS.iter().for_each(|unit| option("--unit", unit));
+            for unit in UNITS {
+                option("--unit", unit);
+            }
         }
-        self.unit.iter().for_each(|unit| option("--unit", unit));
+        for unit in &self.unit {
+            option("--unit", unit);
+        }
         if let Some(pattern) = &self.grep {
             option("--grep", pattern);
         }
         if let Some(until) = &self.until {
             option("--until", until);
         }
-        match cursor {
-            Some(cursor) => option("--after-cursor", cursor),
-            None => {
-                option("--lines", &self.lines.to_string());
-                if let Some(since) = &self.since {
-                    option("--since", since);
-                }
+        if let Some(cursor) = cursor {
+            option("--after-cursor", cursor);
+        } else {
+            option("--lines", &self.lines.to_string());
+            if let Some(since) = &self.since {
+                option("--since", since);
             }
         }
         // `journalctl --grep` ends with 1 when nothing matches: that is no failure.

@@ -62,7 +62,7 @@ impl Rollback {
             hosts.push(Move {
                 host: host.clone(),
                 from: facts.manifest.release,
-                to: target(host, facts, self.to).map_err(failure)?,
+                to: target(host, facts, self.to).map_err(|error| failure(&error))?,
             });
         }
         let view = RolledBack { hosts };
@@ -82,7 +82,7 @@ impl Rollback {
         let failed: Vec<Failure> = join_all(moves)
             .await
             .into_iter()
-            .filter_map(|result| result.err().map(failure))
+            .filter_map(|result| result.err().as_ref().map(failure))
             .collect();
         let mut failed = failed.into_iter();
         let Some(mut first) = failed.next() else {
@@ -94,8 +94,8 @@ impl Rollback {
     }
 }
 
-fn failure(error: RollbackError) -> Failure {
-    let exit = match &error {
+fn failure(error: &RollbackError) -> Failure {
+    let exit = match error {
         RollbackError::NoSuchRelease { .. } => Exit::Usage,
         _ => Exit::Failure,
     };

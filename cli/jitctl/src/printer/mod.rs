@@ -5,7 +5,6 @@
 //! a text by accident is not shown. A closed pipe ends printing without a message: the reader has
 //! seen what it wanted.
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "this module is the gate to the terminal"
 )]
