@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jitctl_doctor::{Examination, Finding, Observation, Patient, Report, Stage, diagnose, examine};
 use jitctl_inventory::names::HostName;
 use jitctl_templates::Renderer;
@@ -26,6 +27,9 @@ use view::ReportView;
 /// How long TCP and the banner of ssh may take; the whole login has twice that, so that a host that
 /// is away is named within five seconds.
 const CONNECT: Duration = Duration::from_millis(2400);
+
+/// How long the end of the connections may take.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Look at every host and name what is wrong, why, and the command that cures it.
 ///
@@ -211,10 +215,9 @@ impl Practice {
         let observation = Box::pin(examine(&examination)).await;
         progress.clear();
         drop(examination);
-        for remote in remotes {
-            // Masters end by themselves; nobody waits for their farewell.
-            tokio::spawn(async move { remote.close().await });
-        }
+        // Masters that do not end now do so by themselves after a minute.
+        let farewell = join_all(remotes.iter().map(|remote| remote.close()));
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
         report(&observation)
     }
 }
