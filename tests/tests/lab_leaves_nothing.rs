@@ -43,8 +43,9 @@ fn traces(lab: &str) -> Vec<String> {
 /// Links and packet filter of this machine itself.
 fn outside() -> Vec<String> {
     let mut all = lines("ip", &["-o", "link"]);
-    all.iter_mut()
-        .for_each(|line| line.truncate(line.find("state").unwrap_or(line.len())));
+    for line in &mut all {
+        line.truncate(line.find("state").unwrap_or(line.len()));
+    }
     all.extend(lines("nft", &["-s", "list", "ruleset"]));
     all
 }

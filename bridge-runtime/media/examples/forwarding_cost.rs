@@ -62,7 +62,7 @@ fn measure(receivers: usize) -> (u64, u64) {
             world.conference.handle_timeout(*now, &mut egress);
         }
     }
-    let elapsed = begin.elapsed().as_nanos() as u64;
+    let elapsed = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let sent = world.conference.counters().packets_sent - before;
     (elapsed / sent.max(1), sent)
 }

@@ -523,7 +523,7 @@ fn what_must_be_closed_is_watched() {
             });
         }),
         ("P03", |observation| {
-            facts(observation, "main").filter = None
+            facts(observation, "main").filter = None;
         }),
         ("P04", |observation| {
             facts(observation, "main").listeners[1].address = "0.0.0.0".into();
