@@ -28,6 +28,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "jitctl.yaml"
             path.write_text(inventory(hosts))
+            subprocess.run([JITCTL, "--file", path, "secrets", "init"], check=True, capture_output=True)
             command = [JITCTL, "--file", path, "plan", "--offline", "--summary"]
             seconds = []
             for _ in range(5):
