@@ -177,7 +177,7 @@ mod tests {
             assert_eq!(Target::parse(uri), None, "{uri}");
         }
         assert_eq!(
-            Target::parse("http://Deb.Debian.Org").unwrap().uri(),
+            Target::parse("http://Mirror.Example.Org").unwrap().uri(),
             "http://mirror.example.org:80/"
         );
     }
