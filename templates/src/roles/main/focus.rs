@@ -1,5 +1,6 @@
 //! The focus: XMPP client and component of the local Prosody.
 
+use jitctl_inventory::model::AuthenticationMode;
 use serde::Serialize;
 
 use super::super::Scene;
@@ -20,6 +21,7 @@ struct FocusView<'a> {
     xmpp_address: String,
     component_address: String,
     http_private: String,
+    secure_domain: bool,
 }
 
 #[derive(Serialize)]
@@ -51,6 +53,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         xmpp_address: format!("127.0.0.1:{}", ports::XMPP.number),
         component_address: format!("127.0.0.1:{}", ports::COMPONENT.number),
         http_private: format!("127.0.0.1:{}", ports::FOCUS_HTTP.number),
+        secure_domain: scene.inventory.site.authentication.mode == AuthenticationMode::SecureDomain,
     };
     builder.template(
         "main/focus.toml",
