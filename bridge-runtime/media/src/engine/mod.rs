@@ -27,7 +27,7 @@ use crate::identifiers::EndpointIndex;
 use crate::rtp::{DatagramKind, classify};
 use crate::transport::data_channel::{ChannelError, DataChannel};
 use crate::transport::ice::Route;
-use crate::transport::stun::{Class, Message};
+use crate::transport::stun::{self, Class, Message};
 use crate::transport::{
     Drop, DropCounters, LocalDescription, Received, RemoteDescription, Restart, Transmit,
     Transport, TransportConfig, TransportError, TransportEvent, TransportOptions,
@@ -401,7 +401,13 @@ impl<R: Room> Engine<R> {
         datagram: &mut [u8],
     ) -> Result<Taken, Drop> {
         let key = match classify(datagram) {
-            DatagramKind::Stun => self.owner_of_stun(route, datagram),
+            DatagramKind::Stun => {
+                if let Some(payload) = stun::answer_to_stranger(datagram, route.remote) {
+                    self.transmits.push_back(Transmit { route, payload });
+                    return Ok(Taken::Consumed);
+                }
+                self.owner_of_stun(route, datagram)
+            }
             DatagramKind::Unknown => Err(Drop::NotMedia),
             _ => self.routes.find(route).ok_or(Drop::UnknownAddress),
         }?;

@@ -6,8 +6,8 @@ use hmac::Mac;
 
 use super::{
     Class, ERROR_CODE, FINGERPRINT, FINGERPRINT_XOR, HEADER, ICE_CONTROLLED, ICE_CONTROLLING,
-    INTEGRITY_LENGTH, IntegrityKey, MAGIC_COOKIE, MESSAGE_INTEGRITY, PRIORITY, TransactionId,
-    USE_CANDIDATE, USERNAME, XOR_MAPPED_ADDRESS, checksum, xor_mask,
+    INTEGRITY_LENGTH, IntegrityKey, MAGIC_COOKIE, MESSAGE_INTEGRITY, PRIORITY, SOFTWARE,
+    TransactionId, USE_CANDIDATE, USERNAME, XOR_MAPPED_ADDRESS, checksum, xor_mask,
 };
 
 /// A Binding message under construction; attributes appear in the order they are added.
@@ -45,6 +45,11 @@ impl Builder {
         self.bytes.push(b':');
         self.bytes.extend(sender.as_bytes());
         self.close(start)
+    }
+
+    /// Adds SOFTWARE; also serves as padding.
+    pub fn software(&mut self, name: &str) -> &mut Self {
+        self.attribute(SOFTWARE, name.as_bytes())
     }
 
     /// Adds PRIORITY.
@@ -103,6 +108,12 @@ impl Builder {
         let length = self.body() + 4 + INTEGRITY_LENGTH;
         let tag = key.over(length as u16, &self.bytes).finalize().into_bytes();
         self.attribute(MESSAGE_INTEGRITY, &tag);
+        self.finish_unsigned()
+    }
+
+    /// Adds FINGERPRINT alone and returns the datagram.
+    #[must_use]
+    pub fn finish_unsigned(mut self) -> Vec<u8> {
         self.set_length(self.body() + 8);
         let sum = checksum::crc32(&self.bytes) ^ FINGERPRINT_XOR;
         self.attribute(FINGERPRINT, &sum.to_be_bytes());
