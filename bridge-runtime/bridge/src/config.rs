@@ -10,9 +10,12 @@ use std::time::Duration;
 use jitctl_daemon::Secret;
 use jitctl_daemon::config::{self, ConfigError, parsed};
 use jitctl_daemon::logging::LogConfig;
+use jitctl_media::transport::ice::Mapping;
 use jitctl_wire::Jid;
 use jitctl_xmpp::{Credentials, ServerAddress, Target, Trust};
 use serde::Deserialize;
+
+use crate::media::addresses::AddressFilter;
 
 /// The reference configuration.
 pub const REFERENCE: &str = include_str!("../bridge.reference.toml");
@@ -122,15 +125,155 @@ pub struct HttpConfig {
 /// `[media]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the file's keys")]
 pub struct MediaConfig {
     /// UDP port.
     pub port: u16,
     /// Addresses clients reach this host under.
     #[serde(default)]
     pub public_addresses: Vec<IpAddr>,
+    /// The same with more detail.
+    #[serde(default)]
+    pub mapping: Vec<MappingConfig>,
     /// Tell private addresses.
     #[serde(default = "yes")]
     pub advertise_private: bool,
+    /// Only these interfaces; empty for all.
+    #[serde(default)]
+    pub allowed_interfaces: Vec<String>,
+    /// Never these interfaces.
+    #[serde(default)]
+    pub blocked_interfaces: Vec<String>,
+    /// Only these addresses; empty for all.
+    #[serde(default)]
+    pub allowed_addresses: Vec<IpAddr>,
+    /// Never these addresses.
+    #[serde(default)]
+    pub blocked_addresses: Vec<IpAddr>,
+    /// IPv6 takes part.
+    #[serde(default = "yes")]
+    pub ipv6: bool,
+    /// Link-local addresses take part.
+    #[serde(default)]
+    pub link_local: bool,
+    /// Loopback takes part.
+    #[serde(default)]
+    pub loopback: bool,
+    /// Threads; 0 for one a processor.
+    #[serde(default)]
+    pub workers: usize,
+    /// What every user name fragment begins with.
+    #[serde(default)]
+    pub fragment_prefix: String,
+    /// Runs of packets leave in one system call.
+    #[serde(default = "yes")]
+    pub segmentation: bool,
+    /// How long packets of one receiver may wait for each other.
+    #[serde(default)]
+    pub coalesce_microseconds: u64,
+}
+
+/// `[[media.mapping]]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappingConfig {
+    /// Address of this host.
+    pub local: IpAddr,
+    /// Address clients reach it under.
+    pub public: IpAddr,
+    /// Port clients reach it under, when another.
+    pub public_port: Option<u16>,
+}
+
+/// Most workers: what the fragments of clients can tell apart.
+const MOST_WORKERS: usize = 256;
+
+impl MediaConfig {
+    /// Which addresses of the host take part.
+    pub fn filter(&self) -> AddressFilter {
+        AddressFilter {
+            allowed_interfaces: self.allowed_interfaces.clone(),
+            blocked_interfaces: self.blocked_interfaces.clone(),
+            allowed_addresses: self.allowed_addresses.clone(),
+            blocked_addresses: self.blocked_addresses.clone(),
+            ipv6: self.ipv6,
+            link_local: self.link_local,
+            loopback: self.loopback,
+        }
+    }
+
+    /// Addresses outside, as candidates tell them.
+    pub fn mappings(&self) -> Vec<Mapping> {
+        let anywhere = self.public_addresses.iter().map(|public| Mapping {
+            local: None,
+            public: *public,
+            port: None,
+        });
+        let bound = self.mapping.iter().map(|mapping| Mapping {
+            local: Some(mapping.local),
+            public: mapping.public,
+            port: mapping.public_port,
+        });
+        bound.chain(anywhere).collect()
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let invalid =
+            |message: String, remedy: &str| Err(ConfigError::invalid(path, message, remedy));
+        if self.port == 0 {
+            return invalid(String::from("`media.port` is 0"), "the usual port is 10000");
+        }
+        let outside = self.mapping.iter().map(|mapping| &mapping.public);
+        for public in self.public_addresses.iter().chain(outside) {
+            if public.is_unspecified() || public.is_multicast() {
+                return invalid(
+                    format!("`{public}` is no address that clients can reach"),
+                    "write the address of this host as the world sees it",
+                );
+            }
+        }
+        for mapping in &self.mapping {
+            if mapping.public_port == Some(0) || mapping.local.is_ipv4() != mapping.public.is_ipv4()
+            {
+                return invalid(
+                    format!(
+                        "`[[media.mapping]]` from {} to {} has port 0 or mixes IPv4 and IPv6",
+                        mapping.local, mapping.public
+                    ),
+                    "map an address to one of the same family, on a port from 1",
+                );
+            }
+        }
+        if self.workers > MOST_WORKERS {
+            return invalid(
+                format!("`media.workers` is above {MOST_WORKERS}"),
+                "leave it out: one for each processor is best",
+            );
+        }
+        let prefix = &self.fragment_prefix;
+        if prefix.len() > 32 || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return invalid(
+                String::from("`media.fragment_prefix` is not up to 32 letters and digits"),
+                "leave it out unless a balancer routes by it",
+            );
+        }
+        if self.coalesce_microseconds > 10_000 {
+            return invalid(
+                String::from("`media.coalesce_microseconds` is above 10000"),
+                "2000 is the most that people do not hear",
+            );
+        }
+        Ok(())
+    }
+
+    /// Number of threads.
+    pub fn workers(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        match self.workers {
+            0 => processors().min(MOST_WORKERS),
+            workers => workers,
+        }
+    }
 }
 
 /// `[load]`.
@@ -139,12 +282,15 @@ pub struct MediaConfig {
 pub struct LoadConfig {
     /// Load of one more participant.
     pub average_participant_stress: f64,
+    /// Packets a second, both ways, that count as full load.
+    pub packets_per_second: f64,
 }
 
 impl Default for LoadConfig {
     fn default() -> Self {
         Self {
             average_participant_stress: 0.01,
+            packets_per_second: 200_000.0,
         }
     }
 }
@@ -207,9 +353,7 @@ impl BridgeConfig {
                 "add one for each MAIN host",
             );
         }
-        if self.media.port == 0 {
-            return invalid(String::from("`media.port` is 0"), "the usual port is 10000");
-        }
+        self.media.check(path)?;
         if !(1..=60).contains(&self.operation.presence_interval_seconds) {
             return invalid(
                 String::from("`operation.presence_interval_seconds` is not from 1 to 60"),
@@ -221,6 +365,12 @@ impl BridgeConfig {
             return invalid(
                 String::from("`load.average_participant_stress` is not above 0 and up to 1"),
                 "the usual value is 0.01",
+            );
+        }
+        if !(self.load.packets_per_second >= 1.0 && self.load.packets_per_second.is_finite()) {
+            return invalid(
+                String::from("`load.packets_per_second` is not 1 or more"),
+                "leave it at its default, or measure what this host carries",
             );
         }
         let mut rooms = HashSet::new();

@@ -1,12 +1,14 @@
 //! The bridge: a selective forwarding unit for Jitsi.
 //!
-//! This crate is the edge: XMPP towards the focus, private HTTP, life cycle. Media plugs in as a
-//! [`ConferenceService`]. [`run`] is the whole program after its configuration is read.
+//! This crate is the edge: XMPP towards the focus, private HTTP, life cycle, and the sockets and
+//! threads of media. [`MediaConferences`] serves conferences; [`run`] is the whole program after
+//! its configuration is read.
 // Denied by the workspace; only `media::batch` has an exception.
 #![deny(unsafe_code)]
 
 mod brewery;
 pub mod conference;
+pub mod conferences;
 pub mod config;
 mod dispatch;
 mod http;
@@ -17,5 +19,6 @@ mod run;
 pub mod state;
 
 pub use conference::{ConferenceFuture, ConferenceResult, ConferenceService, NoMedia};
+pub use conferences::{MediaConferences, MediaError};
 pub use config::BridgeConfig;
 pub use run::{Connections, RunError, run};

@@ -4,10 +4,9 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use jitctl_bridge::config::REFERENCE;
-use jitctl_bridge::{BridgeConfig, Connections, NoMedia, run};
+use jitctl_bridge::{BridgeConfig, Connections, MediaConferences, run};
 use jitctl_daemon::config::ConfigError;
 use jitctl_daemon::{Arguments, EXIT_CONFIG, Invocation, VERSION, arguments, logging};
 
@@ -64,11 +63,21 @@ fn start(path: &Path) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start: {error}"), 1),
     };
-    let stop = jitctl_daemon::stop_requested();
-    match runtime.block_on(run(config, connections, Arc::new(NoMedia), stop)) {
+    match runtime.block_on(serve(config, connections)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&error.to_string(), 1),
+        Err(message) => complain(&message, 1),
     }
+}
+
+async fn serve(config: BridgeConfig, connections: Connections) -> Result<(), String> {
+    let service = MediaConferences::start(&config.media, config.load)
+        .await
+        .map_err(|error| error.to_string())?;
+    tracing::info!(addresses = ?service.addresses(), "media port bound");
+    let stop = jitctl_daemon::stop_requested();
+    run(config, connections, service, stop)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 fn tell(text: &str) -> ExitCode {

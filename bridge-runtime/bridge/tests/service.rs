@@ -100,6 +100,7 @@ ca_file = "{}"
 private = "127.0.0.1:{http_port}"
 [media]
 port = {}
+loopback = true
 "#,
         prosody.client_port,
         prosody.authority_file().display(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Scene;
 use super::common::{CA_FILE, CREDENTIALS};
 use crate::addresses;
-use crate::desired::{Action, Binary, FileCheck, Gate, Source};
+use crate::desired::{Action, Binary, FileCheck, Gate, Protocol, Source};
 use crate::error::RenderError;
 use crate::host::{FileSpec, HostBuilder};
 use crate::ports;
@@ -104,6 +104,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         builder.port(ports::BRIDGE_WEBSOCKET, Source::Only(mains));
     }
     builder.gate(Gate::UnitActive(UNIT.to_owned()));
+    builder.gate(Gate::Listening(Protocol::Udp, media_port));
     builder.gate(Gate::HttpOk(format!(
         "http://127.0.0.1:{}/about/health",
         ports::BRIDGE_HTTP.number

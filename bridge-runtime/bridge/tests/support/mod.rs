@@ -1,6 +1,8 @@
 //! Workers and participants on the loopback interface.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod call;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -84,5 +86,17 @@ pub(crate) fn turn_until(
             });
         }
         std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Waits until `look` finds something.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -25,7 +25,7 @@ pub use config::{ConferenceConfig, EndpointDescription};
 pub use egress::{DiscardEgress, Egress};
 pub use event::{ConferenceError, Counters, Event};
 pub use media::{ExtensionIds, MediaDescription, PayloadType};
-pub use snapshot::EndpointStatistics;
+pub use snapshot::{ConferenceStatistics, EndpointStatistics};
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};

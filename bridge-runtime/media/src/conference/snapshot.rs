@@ -1,12 +1,42 @@
 //! Statistics and the debug view of a conference.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Conference;
+use crate::allocation::SourceAllocation;
 use crate::identifiers::EndpointIndex;
+use crate::source::MediaKind;
+
+/// A source that sent nothing for this long does not count as sending.
+const SENDING: Duration = Duration::from_secs(3);
+
+/// Numbers of a conference as it is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ConferenceStatistics {
+    /// Endpoints, visitors included.
+    pub endpoints: usize,
+    /// Visitors.
+    pub visitors: usize,
+    /// Endpoints whose transport is up.
+    pub connected: usize,
+    /// Endpoints that others see as gone for the moment.
+    pub inactive: usize,
+    /// Endpoints whose audio came in within the last seconds.
+    pub sending_audio: usize,
+    /// Endpoints whose video came in within the last seconds.
+    pub sending_video: usize,
+    /// Endpoints that sent neither.
+    pub receive_only: usize,
+    /// Receivers with sources held back for lack of bandwidth.
+    pub with_suspended_sources: usize,
+    /// Receivers that get more than their estimate, on purpose.
+    pub oversending: usize,
+    /// Sum of the round trips of connected endpoints.
+    pub round_trips: Duration,
+}
 
 /// Numbers of one endpoint.
 #[derive(Clone, Debug, Serialize)]
@@ -44,6 +74,37 @@ impl Conference {
                 .then(|| endpoint.send.bandwidth.estimate()),
             forwarded_sources: endpoint.forwarded.len(),
         })
+    }
+
+    /// Numbers as they are now.
+    pub fn statistics(&self, now: Instant) -> ConferenceStatistics {
+        let mut sum = ConferenceStatistics::default();
+        for endpoint in self.endpoints.iter().flatten() {
+            let sends = |kind: MediaKind| {
+                let own = endpoint.sources.iter();
+                own.filter_map(|index| self.source(*index))
+                    .filter(|source| source.description.kind == kind)
+                    .flat_map(|source| &source.encodings)
+                    .filter_map(|encoding| encoding.reception.last_packet)
+                    .any(|last| now.saturating_duration_since(last) < SENDING)
+            };
+            let (audio, video) = (sends(MediaKind::Audio), sends(MediaKind::Video));
+            let allocation = &endpoint.allocation;
+            sum.endpoints += 1;
+            sum.visitors += usize::from(endpoint.is_visitor);
+            sum.inactive += usize::from(!endpoint.is_active);
+            sum.sending_audio += usize::from(audio);
+            sum.sending_video += usize::from(video);
+            sum.receive_only += usize::from(!audio && !video);
+            sum.oversending += usize::from(allocation.is_oversending);
+            let suspended = |source: &SourceAllocation| source.is_suspended();
+            sum.with_suspended_sources += usize::from(allocation.sources.iter().any(suspended));
+            if endpoint.is_ready {
+                sum.connected += 1;
+                sum.round_trips += endpoint.round_trip;
+            }
+        }
+        sum
     }
 
     /// Largest number of video sources forwarded to any endpoint (load reduction).

@@ -144,6 +144,7 @@ pub(super) struct Reception {
     first: Option<u64>,
     highest: u64,
     pub(super) received: u64,
+    pub(super) last_packet: Option<Instant>,
     jitter: f64,
     last_transit: Option<i64>,
     expected_at_report: u64,
@@ -160,6 +161,7 @@ impl Reception {
             first: None,
             highest: 0,
             received: 0,
+            last_packet: None,
             jitter: 0.0,
             last_transit: None,
             expected_at_report: 0,
@@ -173,6 +175,7 @@ impl Reception {
         self.first.get_or_insert(sequence);
         self.highest = self.highest.max(sequence);
         self.received += 1;
+        self.last_packet = Some(now);
         self.has_news = true;
         let elapsed = now.saturating_duration_since(self.epoch).as_micros() as i64;
         let arrival = elapsed * i64::from(self.clock_rate) / 1_000_000;

@@ -1,0 +1,246 @@
+//! colibri2 in, packets out: requests of a focus make a call over real UDP.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jitctl_bridge::{ConferenceService, MediaConferences};
+use jitctl_media::rtp::HeaderFields;
+use jitctl_media::transport::TransportEvent;
+use jitctl_media::transport::dtls::Identity;
+use jitctl_participant::Participant;
+use jitctl_wire::Condition;
+use jitctl_wire::brewery::BridgeStats;
+use jitctl_wire::colibri2::{ConferenceModify, Endpoint, ForceMute, Reason, Transport};
+use jitctl_wire::rtp::MediaKind;
+use support::call::{conferences, creation, join, served, source};
+use support::turn_until;
+
+const MEETING: &str = "060e9835-3d0f-4ae1-84da-72f950d7a1d8";
+
+fn ssrc(number: usize) -> u32 {
+    1000 + u32::try_from(number).unwrap()
+}
+
+async fn three(service: &Arc<MediaConferences>) -> Vec<Participant> {
+    let identity = Arc::new(Identity::generate().unwrap());
+    let mut participants = Vec::new();
+    for (number, id) in ["aaaaaaaa", "bbbbbbbb", "cccccccc"].into_iter().enumerate() {
+        let sources = vec![source(MediaKind::Audio, &format!("{id}-a0"), ssrc(number))];
+        participants.push(join(&**service, MEETING, id, number == 0, &identity, sources).await);
+    }
+    participants
+}
+
+fn wait_for_channels(participants: &mut [Participant]) {
+    let mut open = vec![false; participants.len()];
+    turn_until(
+        participants,
+        "joining",
+        |_, _| {},
+        |participants| {
+            for (index, participant) in participants.iter_mut().enumerate() {
+                while let Some(event) = participant.poll_event() {
+                    open[index] |= event == TransportEvent::ChannelOpen;
+                }
+            }
+            open.iter().all(|open| *open)
+        },
+    );
+}
+
+/// Sends audio of everybody until each got `packets` of each other one it should hear.
+fn talk(participants: &mut [Participant], number: &mut u16, heard_by: impl Fn(usize, u8) -> bool) {
+    let count = participants.len();
+    let mut heard: BTreeMap<(usize, u8), u32> = BTreeMap::new();
+    let counts = std::cell::RefCell::new(&mut heard);
+    turn_until(
+        participants,
+        "audio of everybody at everybody",
+        |index, payload| {
+            let sender = *payload.last().expect("a payload");
+            assert_ne!(index, usize::from(sender), "an echo");
+            assert!(heard_by(index, sender), "{index} hears {sender}");
+            *counts.borrow_mut().entry((index, sender)).or_default() += 1;
+        },
+        |participants| {
+            *number += 1;
+            for (sender, participant) in participants.iter_mut().enumerate() {
+                let fields = HeaderFields {
+                    payload_type: 111,
+                    marker: false,
+                    sequence_number: *number,
+                    timestamp: u32::from(*number) * 960,
+                    ssrc: ssrc(sender),
+                };
+                let payload = [u8::try_from(sender).unwrap(); 80];
+                participant
+                    .send_rtp(&fields, &[(1, &[20])], &payload)
+                    .expect("sent");
+            }
+            let counts = counts.borrow();
+            (0..count).all(|receiver| {
+                (0..count).all(|sender| {
+                    let key = (receiver, u8::try_from(sender).unwrap());
+                    receiver == sender
+                        || !heard_by(receiver, key.1)
+                        || counts.get(&key).is_some_and(|packets| *packets >= 20)
+                })
+            })
+        },
+    );
+}
+
+fn statistics(service: &MediaConferences) -> BridgeStats {
+    let mut statistics = BridgeStats::default();
+    service.fill_statistics(&mut statistics);
+    statistics
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_endpoints_hear_each_other_and_the_muted_one_is_silent() {
+    let service = conferences(2).await;
+    assert_eq!(service.check_health(), Ok(()));
+    let mut participants = three(&service).await;
+    wait_for_channels(&mut participants);
+    let mut number = 0;
+    talk(&mut participants, &mut number, |_, _| true);
+
+    let mut mute = ConferenceModify::new(MEETING);
+    mute.endpoints.push(Endpoint {
+        force_mute: Some(ForceMute {
+            audio: true,
+            video: false,
+        }),
+        ..Endpoint::new("cccccccc")
+    });
+    served(service.modify(mute).await);
+    // What was under way may still arrive.
+    let quiet = Instant::now() + std::time::Duration::from_millis(200);
+    turn_until(
+        &mut participants,
+        "silence",
+        |_, _| {},
+        |_| Instant::now() > quiet,
+    );
+    talk(&mut participants, &mut number, |_, sender| sender != 2);
+
+    support::eventually("the statistics", || {
+        let seen = statistics(&service);
+        (seen.local_endpoints == 3
+            && seen.conferences == 1
+            && seen.largest_conference == 3
+            && seen.total_ice_succeeded == 3
+            && seen.endpoints_sending_audio >= 2
+            && seen.total_packets_sent > 100)
+            .then_some(())
+    })
+    .await;
+
+    let mut expiry = ConferenceModify::new(MEETING);
+    expiry.endpoints = ["aaaaaaaa", "bbbbbbbb", "cccccccc"]
+        .map(|id| Endpoint {
+            expire: true,
+            ..Endpoint::new(id)
+        })
+        .into();
+    let answer = served(service.modify(expiry.clone()).await);
+    assert!(answer.endpoints.iter().all(|endpoint| endpoint.expire));
+    // The last one out closed the door.
+    let error = service.modify(expiry).await.unwrap_err();
+    assert_eq!(error.reason, Some(Reason::ConferenceNotFound));
+    support::eventually("the end in the statistics", || {
+        let seen = statistics(&service);
+        (seen.conferences == 0 && seen.total_conferences_completed == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_carry_condition_and_reason_and_leave_nothing_behind() {
+    let service = conferences(1).await;
+    let modify = |request: ConferenceModify| service.modify(request);
+    let unknown = modify(ConferenceModify::new("m")).await.unwrap_err();
+    assert_eq!(
+        (unknown.condition, unknown.reason),
+        (Condition::ItemNotFound, Some(Reason::ConferenceNotFound))
+    );
+
+    // A creation that fails creates nothing.
+    let mut bad = creation("m", "aaaaaaaa", true);
+    bad.endpoints[0].transport = None;
+    let error = modify(bad).await.unwrap_err();
+    assert_eq!(error.condition, Condition::BadRequest);
+    served(modify(creation("m", "aaaaaaaa", true)).await);
+    let twice = modify(creation("m", "aaaaaaaa", true)).await.unwrap_err();
+    assert_eq!(twice.reason, Some(Reason::ConferenceAlreadyExists));
+    let twice = modify(creation("m", "aaaaaaaa", false)).await.unwrap_err();
+    assert_eq!((twice.condition, twice.reason), (Condition::Conflict, None));
+
+    let mut update = ConferenceModify::new("m");
+    update.endpoints.push(Endpoint {
+        sources: Some(vec![source(MediaKind::Audio, "x-a0", 7)]),
+        ..Endpoint::new("xxxxxxxx")
+    });
+    let missing = modify(update).await.unwrap_err();
+    assert_eq!(
+        (missing.reason, missing.endpoint.as_deref()),
+        (Some(Reason::UnknownEndpoint), Some("xxxxxxxx"))
+    );
+
+    let mut visitor = creation("m", "vvvvvvvv", false);
+    visitor.endpoints[0].muc_role = Some(String::from("visitor"));
+    visitor.endpoints[0].sources = Some(vec![source(MediaKind::Audio, "v-a0", 8)]);
+    let refused = modify(visitor).await.unwrap_err();
+    assert_eq!(refused.condition, Condition::BadRequest);
+    let mut again = creation("m", "vvvvvvvv", false);
+    again.endpoints[0].muc_role = Some(String::from("visitor"));
+    served(modify(again).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ice_restart_gives_new_credentials_and_the_call_goes_on() {
+    let service = conferences(1).await;
+    let mut participants = three(&service).await;
+    let restart = || {
+        let mut request = ConferenceModify::new(MEETING);
+        request.endpoints.push(Endpoint {
+            transport: Some(Transport {
+                ice_restart: true,
+                ..Transport::default()
+            }),
+            ..Endpoint::new("aaaaaaaa")
+        });
+        service.modify(request)
+    };
+    // Not connected yet: the same transport again, without a generation.
+    let early = served(restart().await)
+        .endpoints
+        .remove(0)
+        .transport
+        .unwrap();
+    assert_eq!(early.ice_udp.as_ref().unwrap().ice_generation, None);
+
+    wait_for_channels(&mut participants);
+    let mut number = 0;
+    talk(&mut participants, &mut number, |_, _| true);
+    let answer = served(restart().await)
+        .endpoints
+        .remove(0)
+        .transport
+        .unwrap();
+    let fresh = answer.ice_udp.unwrap();
+    assert_eq!(fresh.ice_generation, Some(1));
+    assert_ne!(fresh.ufrag, early.ice_udp.unwrap().ufrag);
+    assert!(!fresh.candidates.is_empty());
+    // The old path carries media until the new one works.
+    talk(&mut participants, &mut number, |_, _| true);
+}
