@@ -81,7 +81,7 @@ async fn log_in<S: Stream>(socket: &mut Socket<S>, host: &str) -> Result<(), Str
     open(socket, host).await?;
     let bind = iq("set", None, "bind", Element::new("bind", BIND));
     let answer = ask(socket, "bind", &bind).await?;
-    answer.map(drop).map_err(|error| error.to_string())
+    answer.map(drop)
 }
 
 async fn request_conference<S: Stream>(
@@ -164,10 +164,9 @@ async fn ask<S: Stream>(
             return Ok(Ok(answer));
         }
         let error = answer.child("error", "jabber:client");
-        return Ok(Err(error.map_or_else(
-            || "an error without a reason".to_owned(),
-            |error| words_of(error),
-        )));
+        return Ok(Err(
+            error.map_or_else(|| "an error without a reason".to_owned(), words_of)
+        ));
     }
 }
 

@@ -93,7 +93,10 @@ pub async fn examine(examination: &Examination<'_>) -> Observation {
         (examination.watcher)(&name, stage);
         (name, sight, reached)
     });
-    let (sights, outside) = tokio::join!(join_all(sights), outside::look(examination.inventory));
+    let (sights, outside) = tokio::join!(
+        join_all(sights),
+        outside::look(examination.inventory, board)
+    );
     let mut hosts = BTreeMap::new();
     let mut reaches = Vec::new();
     for (name, sight, reached) in sights {
@@ -206,7 +209,7 @@ async fn look(
         only_if(bridge.is_some(), private_http::bridge(remote)),
         async {
             match &sight.media {
-                Some(port) => reach::from_here(port).await,
+                Some(port) => reach::from_here(port, board).await,
                 None => Vec::new(),
             }
         },
@@ -240,7 +243,7 @@ async fn visit(inventory: &Inventory, remote: &dyn Remote) -> (GuestVisit, Optio
         domain,
         guests: &guests,
     };
-    let visit = guest::visit(remote, &place).await;
+    let visit = Box::pin(guest::visit(remote, &place)).await;
     if !site.turn.enabled {
         return (visit, None);
     }
@@ -253,7 +256,7 @@ async fn visit(inventory: &Inventory, remote: &dyn Remote) -> (GuestVisit, Optio
         .copied()
         .take(RELAYED_BRIDGES)
         .collect();
-    let turn = turn::look(remote, domain, &visit.turn, &bridges).await;
+    let turn = Box::pin(turn::look(remote, domain, &visit.turn, &bridges)).await;
     (visit, Some(turn))
 }
 

@@ -5,10 +5,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jitctl_inventory::model::{Inventory, Role};
 use tokio::net::TcpStream;
 
+use super::reach::Board;
 use super::web::{secure_over, within};
+use crate::observe::Certificate;
 use crate::observe::host::NameAnswer;
 use crate::observe::probe::Outside;
 
@@ -17,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long this machine's name server may take.
 const NAME_PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) async fn look(inventory: &Inventory) -> Outside {
+pub(super) async fn look(inventory: &Inventory, board: &Board) -> Outside {
     let domain = inventory.site.domain.as_str();
     let addresses: Vec<IpAddr> = inventory
         .hosts_with(Role::Main)
@@ -36,15 +39,16 @@ pub(super) async fn look(inventory: &Inventory) -> Outside {
         };
         within(PATIENCE, call).await.ok()
     });
-    let (chains, name) = tokio::join!(futures_util::future::join_all(calls), resolve(domain));
-    Outside {
-        leaves: chains
-            .into_iter()
-            .flatten()
+    let leaves = async {
+        let chains = join_all(calls).await.into_iter().flatten();
+        let leaves: Vec<Certificate> = chains
             .filter_map(|chain| chain.into_iter().next())
-            .collect(),
-        name,
-    }
+            .collect();
+        board.tell_directness(!leaves.is_empty());
+        leaves
+    };
+    let (leaves, name) = tokio::join!(leaves, resolve(domain));
+    Outside { leaves, name }
 }
 
 async fn resolve(domain: &str) -> NameAnswer {

@@ -93,12 +93,31 @@ pub(super) struct Board {
     /// Known so far; `None` for hosts that are not seen or carry no bridge.
     known: watch::Sender<BTreeMap<HostName, Option<Vec<SocketAddr>>>>,
     hosts: usize,
+    /// Whether this machine reaches the site past ssh; nothing while that is being tried.
+    direct: watch::Sender<Option<bool>>,
 }
 
 impl Board {
     pub(super) fn new(hosts: usize) -> Arc<Self> {
         let (known, _) = watch::channel(BTreeMap::new());
-        Arc::new(Self { known, hosts })
+        let (direct, _) = watch::channel(None);
+        Arc::new(Self {
+            known,
+            hosts,
+            direct,
+        })
+    }
+
+    /// Whether this machine reaches the site past ssh; to be told once.
+    pub(super) fn tell_directness(&self, direct: bool) {
+        self.direct.send_replace(Some(direct));
+    }
+
+    /// Waits until that is told.
+    async fn is_direct(&self) -> bool {
+        let mut direct = self.direct.subscribe();
+        let told = direct.wait_for(Option::is_some).await;
+        told.is_ok_and(|told| *told == Some(true))
     }
 
     pub(super) fn tell(&self, host: &HostName, port: Option<&MediaPort>) {
@@ -131,12 +150,13 @@ pub(super) async fn from_host(remote: &dyn Remote, board: &Board) -> Vec<Reach> 
     }
     let ids: Vec<TransactionId> = targets.iter().map(|_| transaction_id()).collect();
     let lines = targets.iter().zip(&ids).enumerate();
-    let input: String = lines
+    let lines: Vec<String> = lines
         .map(|(number, (address, id))| {
             let bytes = escaped(&Request::padded_binding(*id));
             format!("{number}\t{}\t{}\t{bytes}\n", address.ip(), address.port())
         })
         .collect();
+    let input = lines.concat();
     let script = Script::new("ask the bridges", SCRIPT, Duration::from_secs(3));
     let Ok(output) = remote.run(script.with_input(input.into_bytes())).await else {
         return Vec::new();
@@ -162,8 +182,11 @@ pub(super) async fn from_host(remote: &dyn Remote, board: &Board) -> Vec<Reach> 
         .collect()
 }
 
-/// Asks a bridge from this machine.
-pub(super) async fn from_here(port: &MediaPort) -> Vec<Reach> {
+/// Asks a bridge from this machine, if it reaches the site at all.
+pub(super) async fn from_here(port: &MediaPort, board: &Board) -> Vec<Reach> {
+    if !board.is_direct().await {
+        return Vec::new();
+    }
     let asked = port.all().into_iter().map(|address| async move {
         Reach {
             from: None,

@@ -105,7 +105,7 @@ impl Request {
     }
 
     /// Names a peer.
-    pub(super) fn to_peer(self, peer: IpAddr) -> Self {
+    pub(super) fn for_peer(self, peer: IpAddr) -> Self {
         let mut value = vec![0, if peer.is_ipv4() { 1 } else { 2 }];
         // Any port: permissions are for addresses.
         value.extend([COOKIE[0], COOKIE[1]]);

@@ -102,7 +102,7 @@ async fn permits<S: Stream>(
 ) -> Result<bool, String> {
     for _ in 0..2 {
         let id = stun::transaction_id();
-        let request = Request::new(stun::CREATE_PERMISSION, id).to_peer(peer);
+        let request = Request::new(stun::CREATE_PERMISSION, id).for_peer(peer);
         let answer = ask(stream, &request.signed(login), id).await?;
         match answer.error {
             None => return Ok(true),

@@ -61,7 +61,7 @@ impl<S: Stream> Socket<S> {
         match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
             (Ok(short), _) if short < 126 => frame.push(0x80 | short),
             (_, Ok(long)) => {
-                frame.push(0x80 | 126);
+                frame.push(0x80 | 0x7e);
                 frame.extend(long.to_be_bytes());
             }
             _ => return Err("the message is too long".to_owned()),

@@ -22,11 +22,11 @@ struct Bridge<'o> {
 }
 
 impl Bridge<'_> {
-    fn from_here(&self) -> impl Iterator<Item = &Reach> {
+    fn asked_here(&self) -> impl Iterator<Item = &Reach> {
         self.port.reaches.iter().filter(|one| one.from.is_none())
     }
 
-    fn from_hosts(&self) -> impl Iterator<Item = &Reach> {
+    fn asked_on_hosts(&self) -> impl Iterator<Item = &Reach> {
         self.port.reaches.iter().filter(|one| one.from.is_some())
     }
 
@@ -113,11 +113,11 @@ fn unused(bridge: &Bridge<'_>) -> Option<Finding> {
 
 /// A mapping that is silent while the bridge answers under another address.
 fn wrong(bridge: &Bridge<'_>) -> Option<Finding> {
-    if !bridge.from_here().any(answered) {
+    if !bridge.asked_here().any(answered) {
         return None;
     }
     let silent: Vec<&Reach> = bridge
-        .from_here()
+        .asked_here()
         .filter(|one| failed(one) && bridge.port.mapped.contains(&one.address))
         .collect();
     let first = silent.first()?;
@@ -129,16 +129,16 @@ fn wrong(bridge: &Bridge<'_>) -> Option<Finding> {
     let shown = silent
         .iter()
         .copied()
-        .chain(bridge.from_here().filter(|one| answered(one)));
+        .chain(bridge.asked_here().filter(|one| answered(one)));
     Some(shown.fold(finding, |finding, reach| finding.seen(line(reach))))
 }
 
 fn blocked(bridge: &Bridge<'_>, outside: bool) -> Option<Finding> {
     let (name, number) = (bridge.name, bridge.number);
     let finding = |what: String| Finding::of(&catalogue::MEDIA_BLOCKED, Some(name)).what(what);
-    let inside = bridge.from_hosts().find(|one| answered(one));
+    let inside = bridge.asked_on_hosts().find(|one| answered(one));
     if outside {
-        if bridge.from_here().any(answered) || !bridge.from_here().any(failed) {
+        if bridge.asked_here().any(answered) || !bridge.asked_here().any(failed) {
             return None;
         }
         let mut finding = match inside {
@@ -147,7 +147,7 @@ fn blocked(bridge: &Bridge<'_>, outside: bool) -> Option<Finding> {
                 .seen(line(reach)),
             None => finding(format!("{number}/udp of `{name}` is blocked for everybody")),
         };
-        for reach in bridge.from_here().filter(|one| failed(one)) {
+        for reach in bridge.asked_here().filter(|one| failed(one)) {
             finding = finding.seen(line(reach));
         }
         return Some(match bridge.port.counted {
@@ -156,10 +156,10 @@ fn blocked(bridge: &Bridge<'_>, outside: bool) -> Option<Finding> {
         });
     }
     // Without a view from outside only total silence says something.
-    if inside.is_some() || !bridge.from_hosts().any(failed) {
+    if inside.is_some() || !bridge.asked_on_hosts().any(failed) {
         return None;
     }
-    let silent = bridge.from_hosts().filter(|one| failed(one));
+    let silent = bridge.asked_on_hosts().filter(|one| failed(one));
     Some(silent.fold(
         finding(format!(
             "no host of the site reaches {number}/udp of `{name}`"
@@ -265,7 +265,7 @@ pub(super) fn apart(observation: &Observation) -> Vec<Finding> {
     for target in &bridges {
         for source in &bridges {
             let tried: Vec<&Reach> = target
-                .from_hosts()
+                .asked_on_hosts()
                 .filter(|one| one.from.as_ref() == Some(source.name))
                 .collect();
             let cut = !tried.is_empty()
