@@ -17,13 +17,13 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, WorkerSeat, start};
+use jitctl_loopback::Participant;
 use jitctl_media::engine::{EndpointKey, Engine, Repeater};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::ice::{AddressPlan, IceConfig};
 use jitctl_media::transport::{TransportConfig, TransportOptions};
-use jitctl_participant::Participant;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use support::{Counted, Options, Sample, pin, resident_kib};
 

@@ -82,8 +82,7 @@ pub async fn run(
     let state = Arc::new(BridgeState::new(config, service));
     state.self_test(Instant::now());
     let mut helpers = JoinSet::new();
-    let queue = ConferenceQueue::new(state.service.clone());
-    helpers.spawn(serve_http(listener, state.clone(), queue.clone()));
+    helpers.spawn(serve_http(listener, state.clone()));
     helpers.spawn(test_itself(state.clone()));
     helpers.spawn(watch_endpoints(state.clone()));
     let watched = state.clone();
@@ -91,6 +90,7 @@ pub async fn run(
         watched.check_health(Instant::now()).is_ok()
     }));
 
+    let queue = ConferenceQueue::new(state.service.clone());
     let mut breweries = JoinSet::new();
     for (index, (occupant, client)) in connections.0.into_iter().enumerate() {
         let (brewery, events) =
@@ -121,8 +121,8 @@ pub async fn run(
     Ok(())
 }
 
-async fn serve_http(listener: TcpListener, state: Arc<BridgeState>, queue: ConferenceQueue) {
-    if let Err(error) = axum::serve(listener, http::router(state, queue)).await {
+async fn serve_http(listener: TcpListener, state: Arc<BridgeState>) {
+    if let Err(error) = axum::serve(listener, http::router(state)).await {
         tracing::error!(%error, "the HTTP server ended");
     }
 }

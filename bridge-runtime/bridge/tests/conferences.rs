@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jitctl_bridge::{ConferenceService, MediaConferences};
+use jitctl_loopback::Participant;
 use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::TransportEvent;
 use jitctl_media::transport::dtls::Identity;
-use jitctl_participant::Participant;
 use jitctl_wire::Condition;
 use jitctl_wire::brewery::BridgeStats;
 use jitctl_wire::colibri2::{ConferenceModify, Endpoint, ForceMute, Reason, Transport};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jitctl_bridge::media::{WorkerConfig, WorkerHandle};
+use jitctl_loopback::Participant;
 use jitctl_media::codec::Codec;
 use jitctl_media::conference::{
     Conference, ConferenceConfig, EndpointDescription, MediaDescription, PayloadType,
@@ -17,7 +18,6 @@ use jitctl_media::rtp::HeaderFields;
 use jitctl_media::source::{MediaKind, SourceDescription};
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::{TransportEvent, TransportOptions};
-use jitctl_participant::Participant;
 use support::{in_engine, turn_until, worker};
 
 const AUDIO: u32 = 100;

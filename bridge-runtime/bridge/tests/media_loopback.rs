@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle};
+use jitctl_loopback::Participant;
 use jitctl_media::engine::{ConferenceIndex, EndpointKey, Repeater};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::{Drop, LocalDescription, TransportEvent, TransportOptions};
-use jitctl_participant::Participant;
 use support::{PATIENCE, in_engine, turn_until, worker, workers};
 
 fn key(conference: ConferenceIndex, endpoint: u32) -> EndpointKey {

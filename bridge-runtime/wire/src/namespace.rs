@@ -34,6 +34,8 @@ namespaces! {
     STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams";
     /// Stanza error conditions (RFC 6120 8.3).
     STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas";
+    /// Streams through a WebSocket (RFC 7395).
+    FRAMING = "urn:ietf:params:xml:ns:xmpp-framing";
     /// STARTTLS (RFC 6120 5).
     TLS = "urn:ietf:params:xml:ns:xmpp-tls";
     /// SASL (RFC 6120 6).

@@ -62,6 +62,7 @@ async fn probe(
         resource: None,
         stream_management: false,
         keepalive: Duration::from_secs(30),
+        websocket: None,
     };
     let attempt = async {
         let machine = settings.build(None)?;

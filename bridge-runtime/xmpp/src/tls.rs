@@ -13,6 +13,14 @@ use rustls::{
 
 use crate::failure::TlsFailure;
 
+/// Where distributions keep the public authorities: Debian, Fedora, Alpine and macOS, SUSE.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+];
+
 /// Certificates a server sent, leaf first.
 pub(crate) type Chain = Arc<Mutex<Vec<Vec<u8>>>>;
 
@@ -71,6 +79,31 @@ impl Trust {
                 });
             }
         }
+        Self::from_roots(roots, path)
+    }
+
+    /// Trusts the public authorities that this machine's distribution ships.
+    ///
+    /// # Errors
+    /// There is no such file in any of the usual places, or it holds nothing usable.
+    pub fn system() -> Result<Self, TrustError> {
+        let path = SYSTEM_BUNDLES
+            .iter()
+            .map(Path::new)
+            .find(|path| path.is_file())
+            .unwrap_or(Path::new(SYSTEM_BUNDLES[0]));
+        let pem = std::fs::read(path).map_err(|error| TrustError::Read {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })?;
+        let mut roots = RootCertStore::empty();
+        // Such a file may hold certificates of kinds that are not understood here.
+        let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+        roots.add_parsable_certificates(certificates);
+        Self::from_roots(roots, path)
+    }
+
+    fn from_roots(roots: RootCertStore, path: &Path) -> Result<Self, TrustError> {
         if roots.is_empty() {
             return Err(TrustError::Empty {
                 path: path.to_owned(),

@@ -37,6 +37,7 @@ fn machine(credentials: Credentials) -> ClientStream {
         resource: None,
         stream_management: true,
         keepalive: Duration::from_secs(10),
+        websocket: None,
     };
     ClientStream::new(settings, None)
 }

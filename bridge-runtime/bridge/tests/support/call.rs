@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jitctl_bridge::{BridgeConfig, ConferenceResult, ConferenceService, MediaConferences};
+use jitctl_loopback::Participant;
 use jitctl_media::transport::LocalDescription;
 use jitctl_media::transport::RemoteDescription;
 use jitctl_media::transport::dtls::{Fingerprint, Identity};
 use jitctl_media::transport::ice::{CandidateKind, Credentials, LocalCandidate};
-use jitctl_participant::Participant;
 use jitctl_wire::colibri2::{ConferenceModify, Endpoint, MediaSource, Sctp, Transport, capability};
 use jitctl_wire::ice::{self, IceUdpTransport, Setup};
 use jitctl_wire::rtp::{HeaderExtension, MediaDescription, MediaKind, PayloadType};
@@ -43,7 +43,7 @@ workers = {workers}
 /// Media on loopback.
 pub(crate) async fn conferences(workers: usize) -> Arc<MediaConferences> {
     let config = config(workers);
-    MediaConferences::start(&config)
+    MediaConferences::start(&config.media, config.load)
         .await
         .expect("media on loopback")
 }

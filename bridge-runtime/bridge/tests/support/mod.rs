@@ -9,11 +9,11 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, WorkerSeat, start};
+use jitctl_loopback::Participant;
 use jitctl_media::engine::{Engine, Room};
 use jitctl_media::transport::TransportConfig;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::ice::{AddressPlan, IceConfig};
-use jitctl_participant::Participant;
 
 /// Long enough for the slowest machine; nothing waits for it to pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

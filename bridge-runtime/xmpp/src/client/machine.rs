@@ -17,6 +17,7 @@ pub(crate) struct MachineSettings {
     pub(crate) resource: Option<String>,
     pub(crate) stream_management: bool,
     pub(crate) keepalive: Duration,
+    pub(crate) websocket: Option<String>,
 }
 
 impl MachineSettings {
@@ -40,6 +41,7 @@ impl MachineSettings {
             resource: self.resource.clone(),
             stream_management: self.stream_management,
             keepalive: self.keepalive,
+            websocket: self.websocket.clone(),
         };
         Ok(Box::new(ClientStream::new(settings, resumption)))
     }

@@ -37,6 +37,9 @@ pub struct ClientConfig {
     pub login_timeout: Duration,
     /// Waiting times between attempts.
     pub backoff: Backoff,
+    /// Path of the WebSocket to speak through, such as `/xmpp-websocket`; the target's address is
+    /// then that of a web server. Without one it is that of an XMPP server.
+    pub websocket: Option<String>,
 }
 
 impl ClientConfig {
@@ -50,6 +53,7 @@ impl ClientConfig {
             keepalive: Duration::from_secs(10),
             login_timeout: Duration::from_secs(15),
             backoff: Backoff::default(),
+            websocket: None,
         }
     }
 }

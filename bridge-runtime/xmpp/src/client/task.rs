@@ -48,6 +48,7 @@ pub(super) async fn run(
         resource: config.resource.clone(),
         stream_management: config.stream_management,
         keepalive: config.keepalive,
+        websocket: config.websocket.clone(),
     };
     let mut connection = Connection {
         config,

@@ -8,6 +8,7 @@ use jitctl_wire::{Element, Iq, IqKind, Jid, namespace, ping};
 
 use super::errors::{broken_exchange, no_mechanism, sasl_failure, stream_error};
 use super::management::{Resumption, element as management};
+use super::websocket::{self, Incoming, WebSocket};
 use super::{Machine, Output};
 use crate::credentials::Credentials;
 use crate::failure::{Failure, Stage};
@@ -31,6 +32,9 @@ pub struct StreamSettings {
     /// After so long a silence the server is asked for a sign of life; after as long again the
     /// stream counts as lost.
     pub keepalive: Duration,
+    /// Path of the WebSocket to speak through, such as `/xmpp-websocket` (RFC 7395); plain TCP
+    /// with STARTTLS without one.
+    pub websocket: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,8 @@ enum Phase {
     Features(Stage),
     Proceed,
     Handshake,
+    /// Waiting for the answer to the HTTP request of a WebSocket.
+    Upgrade,
     Sasl,
     Resume,
     Bind,
@@ -51,6 +57,7 @@ enum Phase {
 pub struct ClientStream {
     settings: StreamSettings,
     parser: StreamParser,
+    websocket: Option<WebSocket>,
     outputs: VecDeque<Output>,
     phase: Phase,
     exchange: Option<Exchange>,
@@ -80,6 +87,7 @@ impl ClientStream {
         Self {
             settings,
             parser: StreamParser::default(),
+            websocket: None,
             outputs: VecDeque::new(),
             phase: Phase::Features(Stage::Open),
             exchange: None,
@@ -93,7 +101,59 @@ impl ClientStream {
         }
     }
 
+    /// TLS is up: asks for the WebSocket.
+    fn upgrade(&mut self, path: &str) {
+        let mut nonce = [0; 16];
+        if let Err(error) = getrandom::fill(&mut nonce) {
+            return self.broken(format!("no randomness: {error}"));
+        }
+        let socket = WebSocket::new(path, nonce, Limits::default().maximum_stanza_bytes);
+        let request = socket.request(&self.settings.domain);
+        self.websocket = Some(socket);
+        self.phase = Phase::Upgrade;
+        self.stage(Stage::Open);
+        self.outputs.push_back(Output::Write(request));
+    }
+
+    fn handle_messages(&mut self, bytes: &[u8]) {
+        if let Some(socket) = self.websocket.as_mut() {
+            socket.push(bytes);
+        }
+        while self.phase != Phase::Over {
+            let Some(socket) = self.websocket.as_mut() else {
+                return;
+            };
+            match socket.next() {
+                Ok(Some(Incoming::Opened)) => {
+                    self.stage(Stage::Authenticate);
+                    self.open(Stage::Authenticate);
+                }
+                Ok(Some(Incoming::Text(text))) => match Element::parse(&text) {
+                    Ok(element) if element.is("open", namespace::FRAMING) => {}
+                    Ok(element) if element.is("close", namespace::FRAMING) => self.handle_end(),
+                    Ok(element) => self.handle_element(element),
+                    Err(error) => self.broken(error.to_string()),
+                },
+                Ok(Some(Incoming::Ping(payload))) => {
+                    let pong = websocket::pong(&payload);
+                    self.outputs.push_back(Output::Write(pong));
+                }
+                Ok(Some(Incoming::Closed)) => self.handle_end(),
+                Ok(None) => return,
+                Err(detail) => self.broken(detail),
+            }
+        }
+    }
+
     fn open(&mut self, stage: Stage) {
+        if self.websocket.is_some() {
+            self.phase = Phase::Features(stage);
+            let open = Element::new("open", namespace::FRAMING)
+                .with("to", self.settings.domain.clone())
+                .with("version", "1.0")
+                .with("xml:lang", "en");
+            return self.write(&open);
+        }
         // Before login a server has no reason to send much.
         let limits = match stage {
             Stage::Bind => Limits::default(),
@@ -115,7 +175,12 @@ impl ClientStream {
     }
 
     fn write(&mut self, element: &Element) {
-        let bytes = element.to_xml_within(namespace::CLIENT).into_bytes();
+        let bytes = if self.websocket.is_some() {
+            // Each message is a document of its own (RFC 7395 3.3.3).
+            websocket::text(&element.to_xml())
+        } else {
+            element.to_xml_within(namespace::CLIENT).into_bytes()
+        };
         self.outputs.push_back(Output::Write(bytes));
     }
 
@@ -390,7 +455,7 @@ impl ClientStream {
     fn current_stage(&self) -> Stage {
         match self.phase {
             Phase::Features(stage) => stage,
-            Phase::Proceed => Stage::Open,
+            Phase::Proceed | Phase::Upgrade => Stage::Open,
             Phase::Handshake => Stage::Tls,
             Phase::Sasl => Stage::Authenticate,
             Phase::Resume | Phase::Bind | Phase::EnableManagement => Stage::Bind,
@@ -402,13 +467,23 @@ impl ClientStream {
 impl Machine for ClientStream {
     fn start(&mut self, now: Instant) {
         self.last_received = Some(now);
+        if self.settings.websocket.is_some() {
+            self.phase = Phase::Handshake;
+            self.stage(Stage::Tls);
+            return self.outputs.push_back(Output::StartTls);
+        }
         self.stage(Stage::Open);
         self.open(Stage::Open);
     }
 
     fn tls_established(&mut self, now: Instant) {
         self.last_received = Some(now);
-        if self.phase == Phase::Handshake {
+        if self.phase != Phase::Handshake {
+            return;
+        }
+        if let Some(path) = self.settings.websocket.clone() {
+            self.upgrade(&path);
+        } else {
             self.stage(Stage::Authenticate);
             self.open(Stage::Authenticate);
         }
@@ -417,6 +492,9 @@ impl Machine for ClientStream {
     fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
         self.last_received = Some(now);
         self.asked = false;
+        if self.websocket.is_some() {
+            return self.handle_messages(bytes);
+        }
         self.parser.push(bytes);
         // TLS and authentication replace the parser: what follows belongs to the new stream.
         while !matches!(self.phase, Phase::Over | Phase::Handshake) {
@@ -482,8 +560,13 @@ impl Machine for ClientStream {
         if self.phase == Phase::Over {
             return;
         }
-        self.outputs
-            .push_back(Output::Write(b"</stream:stream>".to_vec()));
+        if self.websocket.is_some() {
+            self.write(&Element::new("close", namespace::FRAMING));
+            self.outputs.push_back(Output::Write(websocket::close()));
+        } else {
+            self.outputs
+                .push_back(Output::Write(b"</stream:stream>".to_vec()));
+        }
         self.fail(Failure::Finished);
     }
 

@@ -2,13 +2,15 @@
 //!
 //! [`ClientStream`] logs in with STARTTLS and SASL, binds, and keeps the session alive with
 //! stream management. [`ComponentStream`] is an external component. Both are [`Machine`]s, so one
-//! edge drives either. Invariant: nothing but the stream header and `<starttls/>` leaves before
-//! TLS is up.
+//! edge drives either. A client stream may also go through a WebSocket (RFC 7395), inside TLS from
+//! the first byte. Invariant: nothing but the stream header and `<starttls/>` leaves before TLS is
+//! up.
 
 mod client;
 mod component;
 mod errors;
 mod management;
+mod websocket;
 
 use std::time::Instant;
 

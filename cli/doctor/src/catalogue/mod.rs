@@ -9,7 +9,6 @@ mod drift;
 mod host;
 mod pages;
 mod protection;
-mod turn;
 mod web;
 mod xmpp;
 
@@ -18,7 +17,6 @@ pub(crate) use drift::*;
 pub(crate) use host::*;
 pub use pages::{index, page};
 pub(crate) use protection::*;
-pub(crate) use turn::*;
 pub(crate) use web::*;
 pub(crate) use xmpp::*;
 
@@ -56,7 +54,6 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         xmpp::CHECKS,
         bridge::CHECKS,
         web::CHECKS,
-        turn::CHECKS,
         protection::CHECKS,
         drift::CHECKS,
     ]

@@ -3,13 +3,10 @@
 mod brewery;
 mod bridge;
 mod drift;
-mod guest;
 mod host;
 mod login;
 mod names;
 mod protection;
-mod reach;
-mod turn;
 mod units;
 mod web;
 
@@ -28,7 +25,6 @@ const RULES: &[Rule] = &[
     units::services,
     units::limits,
     names::names,
-    names::from_here,
     login::bridges,
     login::focuses,
     login::certificates,
@@ -37,15 +33,10 @@ const RULES: &[Rule] = &[
     brewery::bridges,
     brewery::versions,
     bridge::media_port,
-    reach::media,
-    reach::private_only,
-    reach::apart,
     bridge::health,
     bridge::buffers,
     web::site,
     web::certificates,
-    guest::visit,
-    turn::server,
     protection::files,
     protection::processes,
     protection::ports,
