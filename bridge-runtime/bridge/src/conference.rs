@@ -18,6 +18,9 @@ pub type ConferenceResult = Result<ConferenceModified, ColibriError>;
 /// A request being served.
 pub type ConferenceFuture<'s> = Pin<Box<dyn Future<Output = ConferenceResult> + Send + 's>>;
 
+/// A description being made.
+pub type DescriptionFuture<'s> = Pin<Box<dyn Future<Output = serde_json::Value> + Send + 's>>;
+
 /// Serves conferences.
 pub trait ConferenceService: Send + Sync + 'static {
     /// Serves one request. The next request of the same meeting is handed over only after the
@@ -29,6 +32,12 @@ pub trait ConferenceService: Send + Sync + 'static {
     /// load of the process are the caller's. `stress_level` may be set to a load of its own: the
     /// larger of that and the processor's counts.
     fn fill_statistics(&self, statistics: &mut BridgeStats);
+
+    /// All conferences in brief, or one, by its id here or its meeting's, with everything in it:
+    /// JSON for people.
+    fn describe(&self, _conference: Option<String>) -> DescriptionFuture<'_> {
+        Box::pin(async { serde_json::Value::Null })
+    }
 
     /// Checks itself: sockets bound, loops turning. Called every few seconds; must not block.
     ///

@@ -66,6 +66,8 @@ pub struct BridgeConfig {
     pub http: HttpConfig,
     /// Media.
     pub media: MediaConfig,
+    /// Bridge channels over WebSocket.
+    pub websocket: Option<WebSocketConfig>,
     /// Load.
     #[serde(default)]
     pub load: LoadConfig,
@@ -120,6 +122,9 @@ pub struct XmppConfig {
 pub struct HttpConfig {
     /// Address of the private server.
     pub private: SocketAddr,
+    /// Whether conferences can be made over it.
+    #[serde(default)]
+    pub conferences: bool,
 }
 
 /// `[media]`.
@@ -276,6 +281,43 @@ impl MediaConfig {
     }
 }
 
+/// `[websocket]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSocketConfig {
+    /// Address of the server.
+    pub listen: SocketAddr,
+    /// Hosts, with ports where needed, that clients reach it under.
+    pub domains: Vec<String>,
+    /// Clients reach it through TLS.
+    #[serde(default = "yes")]
+    pub tls: bool,
+    /// Name in paths, when not the nickname.
+    pub server_id: Option<String>,
+}
+
+impl WebSocketConfig {
+    /// The name of this bridge in paths.
+    pub fn server_id<'c>(&'c self, nickname: &'c Nickname) -> &'c str {
+        self.server_id.as_deref().unwrap_or(nickname.as_str())
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let fits = |domain: &String| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
+            !domain.is_empty() && domain.chars().all(plain)
+        };
+        if self.domains.is_empty() || !self.domains.iter().all(fits) {
+            return Err(ConfigError::invalid(
+                path,
+                "`websocket.domains` is empty or has one that is no host",
+                "write the names clients know, such as [\"meet.example.org\"]",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// `[load]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -354,6 +396,9 @@ impl BridgeConfig {
             );
         }
         self.media.check(path)?;
+        if let Some(websocket) = &self.websocket {
+            websocket.check(path)?;
+        }
         if !(1..=60).contains(&self.operation.presence_interval_seconds) {
             return invalid(
                 String::from("`operation.presence_interval_seconds` is not from 1 to 60"),

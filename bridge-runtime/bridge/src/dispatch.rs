@@ -103,14 +103,21 @@ fn conference(state: &BridgeState, iq: &Iq) -> Disposition {
             return Disposition::Answer(iq.refusal(error.to_stanza_error()));
         }
     };
-    if request.create && state.life_cycle() >= LifeCycle::GracefulShutdown {
-        return Disposition::Answer(refuse_conference(
-            iq,
-            &request,
-            &ColibriError::graceful_shutdown(),
-        ));
+    match admit(state, &request) {
+        Ok(()) => Disposition::Conference(request),
+        Err(error) => Disposition::Answer(refuse_conference(iq, &request, &error)),
     }
-    Disposition::Conference(request)
+}
+
+/// Whether a request may be served at this stage of the bridge's life.
+///
+/// # Errors
+/// New conferences are refused on the way out.
+pub(crate) fn admit(state: &BridgeState, request: &ConferenceModify) -> Result<(), ColibriError> {
+    if request.create && state.life_cycle() >= LifeCycle::GracefulShutdown {
+        return Err(ColibriError::graceful_shutdown());
+    }
+    Ok(())
 }
 
 /// A refusal that repeats the request's head, as bridges do.

@@ -1,9 +1,9 @@
-//! Private HTTP: health, version, metrics, statistics, drain, shutdown.
+//! Private HTTP: health, version, metrics, statistics, drain, shutdown, conferences.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,13 +12,29 @@ use jitctl_daemon::VERSION;
 use jitctl_daemon::metrics::{MetricFormat, render};
 use serde_json::{Value, json};
 
+use crate::conference::ConferenceQueue;
 use crate::metrics::{PREFIX, metrics};
+use crate::rest;
 use crate::state::{BridgeState, LifeCycle};
 
 type Shared = State<Arc<BridgeState>>;
 
 /// All routes of the private server.
-pub(crate) fn router(state: Arc<BridgeState>) -> Router {
+pub(crate) fn router(state: Arc<BridgeState>, queue: ConferenceQueue) -> Router {
+    let conferences = if state.config.http.conferences {
+        Router::new()
+            .route(
+                "/colibri/v2/conferences",
+                get(rest::list).post(rest::create),
+            )
+            .route(
+                "/colibri/v2/conferences/{id}",
+                get(rest::show).patch(rest::change),
+            )
+            .with_state((state.clone(), queue))
+    } else {
+        Router::new()
+    };
     Router::new()
         .route("/about/health", get(health))
         .route("/about/version", get(version))
@@ -29,7 +45,9 @@ pub(crate) fn router(state: Arc<BridgeState>) -> Router {
         .route("/colibri/drain/disable", post(disable_drain))
         .route("/colibri/shutdown", post(shutdown))
         .route("/debug", get(debug))
+        .route("/debug/{conference}", get(debug_conference))
         .with_state(state)
+        .merge(conferences)
 }
 
 async fn health(State(state): Shared) -> Response {
@@ -101,5 +119,14 @@ async fn debug(State(state): Shared) -> Json<Value> {
         "health": state.check_health(Instant::now()).err().unwrap_or_else(|| String::from("ok")),
         "connections": state.connections(),
         "resident_bytes": jitctl_daemon::resident_bytes(),
+        "conferences": state.service.describe(None).await,
     }))
+}
+
+/// One conference, by its id here or its meeting's.
+async fn debug_conference(State(state): Shared, Path(conference): Path<String>) -> Response {
+    match state.service.describe(Some(conference)).await {
+        Value::Object(found) if !found.is_empty() => Json(Value::Object(found)).into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
 }

@@ -15,10 +15,14 @@ mod http;
 mod instance;
 pub mod media;
 mod metrics;
+mod rest;
 mod run;
 pub mod state;
+pub mod websocket;
 
-pub use conference::{ConferenceFuture, ConferenceResult, ConferenceService, NoMedia};
+pub use conference::{
+    ConferenceFuture, ConferenceResult, ConferenceService, DescriptionFuture, NoMedia,
+};
 pub use conferences::{MediaConferences, MediaError};
 pub use config::BridgeConfig;
 pub use run::{Connections, RunError, run};

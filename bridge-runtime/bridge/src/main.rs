@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use jitctl_bridge::config::REFERENCE;
-use jitctl_bridge::{BridgeConfig, Connections, MediaConferences, run};
+use jitctl_bridge::{BridgeConfig, Connections, MediaConferences, run, websocket};
 use jitctl_daemon::config::ConfigError;
 use jitctl_daemon::{Arguments, EXIT_CONFIG, Invocation, VERSION, arguments, logging};
+use tokio::net::TcpListener;
 
 const NAME: &str = "jitctl-bridge";
 const DEFAULT_CONFIG: &str = "/etc/jitctl/bridge.toml";
@@ -70,10 +71,18 @@ fn start(path: &Path) -> ExitCode {
 }
 
 async fn serve(config: BridgeConfig, connections: Connections) -> Result<(), String> {
-    let service = MediaConferences::start(&config.media, config.load)
+    let service = MediaConferences::start(&config)
         .await
         .map_err(|error| error.to_string())?;
     tracing::info!(addresses = ?service.addresses(), "media port bound");
+    if let Some(websocket) = &config.websocket {
+        let address = websocket.listen;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            format!("cannot listen on {address} for bridge channels (`websocket.listen`): {error}")
+        })?;
+        // Ends with the runtime: clients are told when their endpoints go.
+        tokio::spawn(websocket::serve(listener, service.clone()));
+    }
     let stop = jitctl_daemon::stop_requested();
     run(config, connections, service, stop)
         .await

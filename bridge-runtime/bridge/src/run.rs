@@ -82,7 +82,8 @@ pub async fn run(
     let state = Arc::new(BridgeState::new(config, service));
     state.self_test(Instant::now());
     let mut helpers = JoinSet::new();
-    helpers.spawn(serve_http(listener, state.clone()));
+    let queue = ConferenceQueue::new(state.service.clone());
+    helpers.spawn(serve_http(listener, state.clone(), queue.clone()));
     helpers.spawn(test_itself(state.clone()));
     helpers.spawn(watch_endpoints(state.clone()));
     let watched = state.clone();
@@ -90,7 +91,6 @@ pub async fn run(
         watched.check_health(Instant::now()).is_ok()
     }));
 
-    let queue = ConferenceQueue::new(state.service.clone());
     let mut breweries = JoinSet::new();
     for (index, (occupant, client)) in connections.0.into_iter().enumerate() {
         let (brewery, events) =
@@ -121,8 +121,8 @@ pub async fn run(
     Ok(())
 }
 
-async fn serve_http(listener: TcpListener, state: Arc<BridgeState>) {
-    if let Err(error) = axum::serve(listener, http::router(state)).await {
+async fn serve_http(listener: TcpListener, state: Arc<BridgeState>, queue: ConferenceQueue) {
+    if let Err(error) = axum::serve(listener, http::router(state, queue)).await {
         tracing::error!(%error, "the HTTP server ended");
     }
 }

@@ -18,22 +18,29 @@ struct Follows {
 const UNITS: &[Follows] = &[
     Follows {
         unit: "prosody.service",
-        here: &["W01", "W03", "X04", "X06", "X08", "X12", "X14"],
+        here: &[
+            "W01", "W03", "X04", "X06", "X08", "X12", "X14", "X23", "W21", "U05",
+        ],
         elsewhere: &["X04", "X06", "X08", "X15", "B12"],
     },
     Follows {
         unit: "nginx.service",
-        here: &["W20", "W01", "W03", "W10"],
+        here: &["W20", "W01", "W03", "W10", "W21", "X23", "U05"],
         elsewhere: &[],
     },
     Follows {
         unit: "jitctl-focus.service",
-        here: &["X12", "X14", "B20"],
+        here: &["X12", "X14", "B20", "W21"],
         elsewhere: &["X15", "B12"],
     },
     Follows {
         unit: "jitctl-bridge.service",
-        here: &["X15", "B12", "B22", "B14"],
+        here: &["X15", "B12", "B13", "B22", "B14", "B05", "B23", "R04"],
+        elsewhere: &[],
+    },
+    Follows {
+        unit: "coturn.service",
+        here: &["U01", "U05", "U06", "U07", "T02"],
         elsewhere: &[],
     },
     Follows {

@@ -28,6 +28,7 @@ struct BridgeView<'a> {
     media_port: u16,
     public_addresses: Vec<String>,
     advertise_private: bool,
+    websocket: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +79,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
             .bridge
             .advertise_private
             .unwrap_or(true),
+        websocket: websocket_listener(scene),
     };
     builder.template(
         "bridge/bridge.toml",
@@ -111,6 +113,20 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
     )));
     builder.gate(Gate::BridgeCounted(nickname.to_string()));
     Ok(())
+}
+
+/// Where MAIN hosts reach the bridge channels; the packet filter lets in nobody else.
+fn websocket_listener(scene: &Scene<'_>) -> Option<String> {
+    if scene.inventory.site.bridge_channel != BridgeChannel::Websocket {
+        return None;
+    }
+    let mains = addresses::websocket_sources(scene.inventory, scene.name);
+    let any = if mains.iter().all(IpAddr::is_ipv4) {
+        "0.0.0.0"
+    } else {
+        "[::]"
+    };
+    Some(format!("{any}:{}", ports::BRIDGE_WEBSOCKET.number))
 }
 
 fn xmpp_views(scene: &Scene<'_>) -> Result<Vec<XmppView>, RenderError> {

@@ -12,15 +12,17 @@ use jitctl_media::engine::{ConferenceIndex, EndpointKey, Engine, EngineError};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::source::MediaKind;
 use jitctl_media::transport::ice::Role;
-use jitctl_media::transport::{DataChannelMode, TransportOptions};
+use jitctl_media::transport::{DataChannelMode, LocalDescription, TransportOptions};
 use jitctl_wire::Condition;
 use jitctl_wire::colibri2::{
     ColibriError, Endpoint, MediaSource, Sctp, SctpRole, Transport, capability,
 };
 use jitctl_wire::ice::IceUdpTransport;
 
+use super::channel::{Channel, Closing};
 use super::check::{self, SCTP_PORT};
 use super::translate;
+use super::urls::ChannelUrls;
 
 /// What the MUC calls people who only watch.
 const VISITOR: &str = "visitor";
@@ -36,6 +38,8 @@ pub(super) struct Member {
     pub(super) stats_id: Option<String>,
     /// Media may flow.
     pub(super) is_connected: bool,
+    /// Its bridge channel over WebSocket.
+    pub(super) channel: Channel,
 }
 
 /// A meeting.
@@ -57,6 +61,8 @@ pub(super) struct Meeting {
 pub(super) struct Desk<'engine> {
     pub(super) engine: &'engine mut Engine<Conference>,
     pub(super) now: Instant,
+    /// Where bridge channels over WebSocket are, if they are.
+    pub(super) urls: Option<&'engine ChannelUrls>,
 }
 
 impl Meeting {
@@ -117,6 +123,7 @@ impl Meeting {
             ));
         }
         check::creation(entry)?;
+        let channel = Channel::new().map_err(internal)?;
         let now = desk.now;
         let is_visitor = entry.muc_role.as_deref() == Some(VISITOR);
         let description = EndpointDescription {
@@ -137,6 +144,7 @@ impl Meeting {
             is_visitor,
             stats_id: entry.stats_id.clone(),
             is_connected: false,
+            channel,
         };
         let key = self.key(&member);
         self.members.insert(id.to_owned(), member);
@@ -156,7 +164,7 @@ impl Meeting {
         };
         match desk.engine.add_endpoint(now, key, options) {
             Ok(local) => Ok(Transport {
-                ice_udp: Some(translate::local(&local)),
+                ice_udp: Some(self.offer(desk, id, &local)),
                 sctp: wanted.sctp.map(|_| Sctp {
                     role: Some(SctpRole::Server),
                     port: Some(SCTP_PORT),
@@ -168,6 +176,16 @@ impl Meeting {
                 Err(internal(error))
             }
         }
+    }
+
+    /// A transport to signal, with the addresses of the endpoint's channel.
+    fn offer(&self, desk: &Desk<'_>, id: &str, local: &LocalDescription) -> IceUdpTransport {
+        let mut transport = translate::local(local);
+        if let (Some(urls), Some(member)) = (desk.urls, self.members.get(id)) {
+            let password = member.channel.password();
+            transport.web_sockets = urls.addresses(&self.id, id, password);
+        }
+        transport
     }
 
     /// Everything but creation and expiry; gives the transport of an ICE restart.
@@ -209,7 +227,7 @@ impl Meeting {
             // Never an error: without a transport in the answer the focus invites anew.
             let restarted = desk.engine.restart_ice(now, key);
             return Ok(restarted.ok().map(|(_, local)| Transport {
-                ice_udp: Some(translate::local(&local)),
+                ice_udp: Some(self.offer(desk, &entry.id, &local)),
                 ..Transport::default()
             }));
         }
@@ -237,9 +255,10 @@ impl Meeting {
 
     /// Drops an endpoint; an unknown one is fine.
     pub(super) fn expire(&mut self, desk: &mut Desk<'_>, id: &str) {
-        let Some(member) = self.members.remove(id) else {
+        let Some(mut member) = self.members.remove(id) else {
             return;
         };
+        member.channel.end(Closing::Expired);
         let now = desk.now;
         // The transport may be missing already; the conference forgets the endpoint after it.
         let _ = desk.engine.remove_endpoint(now, self.key(&member));

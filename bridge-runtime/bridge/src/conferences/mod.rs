@@ -4,12 +4,14 @@
 //! another, in between packets, and are answered through a channel. Nothing here waits for a
 //! worker while holding anything: a worker that hangs shows as a failed self-test.
 
+mod channel;
 mod check;
 mod health;
 mod meeting;
 mod registry;
 mod tally;
 mod translate;
+mod urls;
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -19,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use jitctl_media::conference::{Conference, ConferenceConfig};
-use jitctl_media::engine::Engine;
+use jitctl_media::engine::{EndpointKey, Engine};
 use jitctl_media::transport::TransportConfig;
 use jitctl_media::transport::dtls::{Identity, IdentityError};
 use jitctl_media::transport::ice::{AddressPlan, IceConfig};
@@ -29,16 +31,18 @@ use jitctl_wire::colibri2::{ColibriError, ConferenceModify};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::conference::{ConferenceFuture, ConferenceService};
-use crate::config::{LoadConfig, MediaConfig};
+use crate::conference::{ConferenceFuture, ConferenceService, DescriptionFuture};
+use crate::config::{BridgeConfig, LoadConfig, MediaConfig};
 use crate::media::addresses::local_addresses;
 use crate::media::{
     MediaSocket, SocketError, WorkerConfig, WorkerError, WorkerGone, WorkerHandle, WorkerSeat,
     start,
 };
+pub use channel::{Attached, Closing, NotAdmitted, Outgoing};
 use health::{Prober, Target};
 use registry::Registry;
 use tally::{RateMeter, Rates, Tally};
+use urls::ChannelUrls;
 
 /// How often tallies are taken and empty meetings looked for.
 const ROUND: Duration = Duration::from_secs(1);
@@ -104,6 +108,7 @@ pub struct MediaConferences {
     targets: Vec<Target>,
     addresses: Vec<SocketAddr>,
     load: LoadConfig,
+    urls: Option<ChannelUrls>,
     watch: Mutex<Watch>,
     prober: Arc<Mutex<Prober>>,
     /// What is wrong, as of the last internal loop.
@@ -142,7 +147,12 @@ impl MediaConferences {
     ///
     /// # Errors
     /// [`MediaError`], each with what to do.
-    pub async fn start(media: &MediaConfig, load: LoadConfig) -> Result<Arc<Self>, MediaError> {
+    pub async fn start(config: &BridgeConfig) -> Result<Arc<Self>, MediaError> {
+        let media = &config.media;
+        let urls = config
+            .websocket
+            .as_ref()
+            .map(|websocket| ChannelUrls::new(websocket, &config.identity.nickname));
         let mut wanted =
             local_addresses(&media.filter(), media.port).map_err(MediaError::Addresses)?;
         if wanted.len() > MOST_ADDRESSES {
@@ -175,7 +185,7 @@ impl MediaConferences {
             ice: IceConfig::default(),
             fragment_prefix: media.fragment_prefix.clone(),
         };
-        let seats = seat_workers(sockets, &transport, media)?;
+        let seats = seat_workers(sockets, &transport, media, urls.as_ref())?;
         let mut targets = Vec::new();
         for seat in &seats {
             let target = on_worker(&seat.handle, Target::create).await?;
@@ -186,7 +196,8 @@ impl MediaConferences {
             seats,
             targets,
             addresses,
-            load,
+            load: config.load,
+            urls,
             watch: Mutex::new(Watch {
                 meter: RateMeter::default(),
                 rates: Rates::default(),
@@ -272,18 +283,73 @@ impl MediaConferences {
         }
     }
 
-    /// All conferences, or one with everything in it, for people.
-    pub async fn debug(&self, conference: Option<String>) -> Value {
-        let mut found = serde_json::Map::new();
-        for seat in &self.seats {
+    /// The name of this bridge in the paths of bridge channels, if it has any.
+    pub fn channel_server(&self) -> Option<&str> {
+        self.urls.as_ref().map(ChannelUrls::server)
+    }
+
+    /// A client dials the bridge channel of its endpoint.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`], whatever of it is wrong.
+    pub async fn attach(
+        &self,
+        conference: &str,
+        endpoint: &str,
+        password: &str,
+    ) -> Result<Attached, NotAdmitted> {
+        for (worker, seat) in self.seats.iter().enumerate() {
             let registry = seat.registry.clone();
-            let wanted = conference.clone();
-            let part = on_worker(&seat.handle, move |engine, now| {
-                describe(&lock(&registry), engine, now, wanted.as_deref())
-            });
-            found.extend(part.await.unwrap_or_default());
+            let wanted = [conference, endpoint, password].map(str::to_owned);
+            let found = on_worker(&seat.handle, move |engine, now| {
+                let [conference, endpoint, password] = &wanted;
+                lock(&registry).attach(engine, now, conference, endpoint, password)
+            })
+            .await;
+            if let Ok(Some((key, serial, outgoing))) = found {
+                return Ok(Attached {
+                    key,
+                    serial,
+                    worker,
+                    outgoing,
+                });
+            }
         }
-        Value::Object(found)
+        Err(NotAdmitted)
+    }
+
+    /// A message of a client; returns when it is served, so that a fast client waits.
+    pub async fn receive(&self, attached: &Attached, text: String) {
+        self.at_channel(attached, move |registry, engine, now, id| {
+            registry.receive(engine, now, id, &text);
+        })
+        .await;
+    }
+
+    /// A client hung up.
+    pub async fn detach(&self, attached: &Attached) {
+        self.at_channel(attached, |registry, engine, now, id| {
+            registry.detach(engine, now, id);
+        })
+        .await;
+    }
+
+    async fn at_channel(
+        &self,
+        attached: &Attached,
+        command: impl FnOnce(&mut Registry, &mut Engine<Conference>, Instant, (EndpointKey, u64))
+        + Send
+        + 'static,
+    ) {
+        let Some(seat) = self.seats.get(attached.worker) else {
+            return;
+        };
+        let (registry, id) = (seat.registry.clone(), (attached.key, attached.serial));
+        // A worker that is gone has no channels.
+        let _ = on_worker(&seat.handle, move |engine, now| {
+            command(&mut lock(&registry), engine, now, id);
+        })
+        .await;
     }
 }
 
@@ -291,11 +357,15 @@ fn seat_workers(
     sockets: Vec<Vec<MediaSocket>>,
     transport: &TransportConfig,
     media: &MediaConfig,
+    urls: Option<&ChannelUrls>,
 ) -> Result<Vec<Seat>, MediaError> {
     let mut registries = Vec::new();
     let mut seats = Vec::new();
     for sockets in sockets {
-        let registry = Arc::new(Mutex::new(Registry::new(ConferenceConfig::default())));
+        let registry = Arc::new(Mutex::new(Registry::new(
+            ConferenceConfig::default(),
+            urls.cloned(),
+        )));
         registries.push(registry.clone());
         seats.push(WorkerSeat {
             sockets,
@@ -401,6 +471,21 @@ impl ConferenceService for MediaConferences {
         let rates = lock(&self.watch).rates;
         tally::fill(statistics, tallies.iter(), traffic, rates);
         statistics.stress_level = rates.packets() / self.load.packets_per_second;
+    }
+
+    fn describe(&self, conference: Option<String>) -> DescriptionFuture<'_> {
+        Box::pin(async move {
+            let mut found = serde_json::Map::new();
+            for seat in &self.seats {
+                let registry = seat.registry.clone();
+                let wanted = conference.clone();
+                let part = on_worker(&seat.handle, move |engine, now| {
+                    describe(&lock(&registry), engine, now, wanted.as_deref())
+                });
+                found.extend(part.await.unwrap_or_default());
+            }
+            Value::Object(found)
+        })
     }
 
     fn check_health(&self) -> Result<(), String> {

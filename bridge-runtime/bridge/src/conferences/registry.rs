@@ -8,14 +8,17 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 use jitctl_media::conference::{Conference, ConferenceConfig};
-use jitctl_media::engine::{ConferenceIndex, Engine, EngineEvent};
+use jitctl_media::engine::{ConferenceIndex, EndpointKey, Engine, EngineEvent};
 use jitctl_media::transport::TransportEvent;
 use jitctl_wire::colibri2::{ColibriError, ConferenceModified, ConferenceModify, Relay};
+use tokio::sync::mpsc;
 
+use super::channel::{Closing, Outgoing};
 use super::check;
-use super::meeting::{Desk, Meeting};
+use super::meeting::{Desk, Meeting, Member};
 use super::tally::Totals;
 use super::translate;
+use super::urls::ChannelUrls;
 use crate::conference::ConferenceResult;
 
 /// A meeting without endpoints is dropped after this long.
@@ -29,16 +32,19 @@ pub(super) struct Registry {
     names: HashMap<ConferenceIndex, String>,
     /// How conferences are made; the seed differs for each.
     config: ConferenceConfig,
+    /// Where bridge channels over WebSocket are, if they are.
+    urls: Option<ChannelUrls>,
     /// Counts since start.
     pub(super) totals: Totals,
 }
 
 impl Registry {
-    pub(super) fn new(config: ConferenceConfig) -> Self {
+    pub(super) fn new(config: ConferenceConfig, urls: Option<ChannelUrls>) -> Self {
         Self {
             meetings: HashMap::new(),
             names: HashMap::new(),
             config,
+            urls,
             totals: Totals::default(),
         }
     }
@@ -57,7 +63,12 @@ impl Registry {
         now: Instant,
         request: &ConferenceModify,
     ) -> ConferenceResult {
-        let mut desk = Desk { engine, now };
+        let urls = self.urls.clone();
+        let mut desk = Desk {
+            engine,
+            now,
+            urls: urls.as_ref(),
+        };
         let id = &request.meeting_id;
         match (request.create, self.meetings.contains_key(id)) {
             (true, true) => return Err(ColibriError::conference_already_exists(id)),
@@ -142,9 +153,12 @@ impl Registry {
     }
 
     fn drop_meeting(&mut self, desk: &mut Desk<'_>, id: &str) {
-        let Some(meeting) = self.meetings.remove(id) else {
+        let Some(mut meeting) = self.meetings.remove(id) else {
             return;
         };
+        for member in meeting.members.values_mut() {
+            member.channel.end(Closing::Expired);
+        }
         self.names.remove(&meeting.conference);
         if let Some(room) = desk.engine.remove_conference(desk.now, meeting.conference) {
             self.totals.retire(&room);
@@ -167,8 +181,73 @@ impl Registry {
             .map(|(id, _)| id.clone())
             .collect();
         for id in over {
-            self.drop_meeting(&mut Desk { engine, now }, &id);
+            self.drop_meeting(&mut without_urls(engine, now), &id);
         }
+    }
+
+    /// A client dials an endpoint's channel: `conference` is our own id of the meeting.
+    pub(super) fn attach(
+        &mut self,
+        engine: &mut Engine<Conference>,
+        now: Instant,
+        conference: &str,
+        endpoint: &str,
+        password: &str,
+    ) -> Option<(EndpointKey, u64, mpsc::Receiver<Outgoing>)> {
+        let meeting = self
+            .meetings
+            .values_mut()
+            .find(|meeting| meeting.id == conference)?;
+        let handle = meeting.conference;
+        let member = meeting.members.get_mut(endpoint)?;
+        if !member.channel.admits(password) {
+            return None;
+        }
+        let key = EndpointKey {
+            conference: handle,
+            endpoint: member.index,
+        };
+        let (serial, receiver) = member.channel.attach();
+        engine.socket_opened(now, key);
+        Some((key, serial, receiver))
+    }
+
+    /// A client sent a message over the channel it has.
+    pub(super) fn receive(
+        &mut self,
+        engine: &mut Engine<Conference>,
+        now: Instant,
+        (key, serial): (EndpointKey, u64),
+        text: &str,
+    ) {
+        if self
+            .member(key)
+            .is_some_and(|member| member.channel.is(serial))
+        {
+            self.totals.socket_messages_received += 1;
+            engine.socket_message(now, key, text);
+        }
+    }
+
+    /// A client hung up.
+    pub(super) fn detach(
+        &mut self,
+        engine: &mut Engine<Conference>,
+        now: Instant,
+        (key, serial): (EndpointKey, u64),
+    ) {
+        if self
+            .member(key)
+            .is_some_and(|member| member.channel.detach(serial))
+        {
+            engine.socket_closed(now, key);
+        }
+    }
+
+    fn member(&mut self, key: EndpointKey) -> Option<&mut Member> {
+        let id = self.names.get(&key.conference)?;
+        let meeting = self.meetings.get_mut(id)?;
+        meeting.member_at(key.endpoint).map(|(_, member)| member)
     }
 
     /// Takes what the engine reports.
@@ -227,9 +306,30 @@ impl Registry {
                     return;
                 };
                 tracing::info!(conference = meeting.id, endpoint = id, "endpoint timed out");
-                meeting.expire(&mut Desk { engine, now }, &id);
+                meeting.expire(&mut without_urls(engine, now), &id);
             }
-            EngineEvent::SocketMessage { .. } => {}
+            EngineEvent::SocketMessage { key, text } => {
+                let member = self
+                    .names
+                    .get(&key.conference)
+                    .and_then(|id| self.meetings.get_mut(id))
+                    .and_then(|meeting| meeting.member_at(key.endpoint));
+                let Some((id, member)) = member else { return };
+                self.totals.socket_messages_sent += 1;
+                if !member.channel.send(text) {
+                    tracing::warn!(endpoint = id, "the channel's client does not read");
+                    engine.socket_closed(now, key);
+                }
+            }
         }
+    }
+}
+
+/// For what signals nothing.
+fn without_urls(engine: &mut Engine<Conference>, now: Instant) -> Desk<'_> {
+    Desk {
+        engine,
+        now,
+        urls: None,
     }
 }

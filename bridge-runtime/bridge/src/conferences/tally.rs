@@ -24,6 +24,8 @@ pub(super) struct Totals {
     ice_succeeded: u64,
     ice_failed: u64,
     dtls_failed: u64,
+    pub(super) socket_messages_sent: u64,
+    pub(super) socket_messages_received: u64,
     /// Routing counters of conferences that ended.
     ended: Counters,
 }
@@ -134,6 +136,8 @@ impl Tally {
         sum.ice_succeeded += more.ice_succeeded;
         sum.ice_failed += more.ice_failed;
         sum.dtls_failed += more.dtls_failed;
+        sum.socket_messages_sent += more.socket_messages_sent;
+        sum.socket_messages_received += more.socket_messages_received;
         add_counters(&mut self.routing, other.routing);
         add_statistics(&mut self.now, &other.now);
         self.conferences += other.conferences;
@@ -273,5 +277,7 @@ pub(super) fn fill<'t>(
     stats.total_ice_succeeded = totals.ice_succeeded;
     stats.total_ice_failed = totals.ice_failed;
     stats.endpoints_ice_failed = totals.ice_failed;
+    stats.total_colibri_web_socket_messages_sent = totals.socket_messages_sent;
+    stats.total_colibri_web_socket_messages_received = totals.socket_messages_received;
     stats.dtls_failed_endpoints = totals.dtls_failed;
 }

@@ -43,7 +43,7 @@ workers = {workers}
 /// Media on loopback.
 pub(crate) async fn conferences(workers: usize) -> Arc<MediaConferences> {
     let config = config(workers);
-    MediaConferences::start(&config.media, config.load)
+    MediaConferences::start(&config)
         .await
         .expect("media on loopback")
 }

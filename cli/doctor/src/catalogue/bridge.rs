@@ -9,7 +9,7 @@ rows! {
         detection: "the owner of the UDP socket on the bridge's port",
         cure: "jitctl exec --on HOST -- ss -lunp   # stop that program, or set `media_port:` of the host",
         fixable: false,
-        here: ["H09", "X15", "B12", "B22", "B20"],
+        here: ["H09", "X15", "B12", "B13", "B22", "B20", "B05", "B23", "R04"],
         elsewhere: [],
     }
     BRIDGE_HANGS: "B22", Error, "the bridge runs and does not answer" {
@@ -18,16 +18,61 @@ rows! {
         detection: "the bridge's own health, asked for on its host; the state of its process",
         cure: "jitctl exec --on HOST -- systemctl restart jitctl-bridge",
         fixable: true,
-        here: ["X15", "B12", "B14"],
+        here: ["X15", "B12", "B14", "B05", "B23", "R04"],
         elsewhere: [],
     }
-    BRIDGE_ILL: "B02", Error, "the bridge says that it is ill" {
-        symptom: "`No valid IP addresses available for harvesting.`",
+    BRIDGE_ILL: "B13", Error, "the bridge says that it is ill" {
+        symptom: "`No health checks performed recently`; the focus gives it no rooms",
         cause: "the words of its health check say which",
         detection: "GET /about/health on the bridge's own host",
         cure: "jitctl logs --on HOST --since 10m",
         fixable: false,
-        here: ["X15", "B12"],
+        here: ["X15", "B12", "B23", "B05"],
+        elsewhere: [],
+    }
+    MEDIA_PORT_UNUSED: "B23", Error, "nobody listens on the bridge's media port" {
+        symptom: "people join and neither see nor hear anybody",
+        cause: "the bridge listens on another port or address than it should",
+        detection: "the sockets of the bridge's host; Binding requests are refused",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["B05", "B04", "R04", "H11"],
+        elsewhere: [],
+    }
+    ADDRESS_PRIVATE: "B02", Error, "the bridge advertises private addresses only" {
+        symptom: "`No valid IP addresses available for harvesting.`; media works inside the network only",
+        cause: "the bridge stands behind NAT, and the inventory does not say under which address the world reaches it",
+        detection: "the addresses that the bridge advertises, while MAIN has a public one",
+        cure: "set `address: { public: [ADDRESS] }` of HOST in the inventory, then jitctl apply --on HOST",
+        fixable: false,
+        here: ["B05"],
+        elsewhere: [],
+    }
+    ADDRESS_WRONG: "B04", Error, "an advertised address does not lead to the bridge" {
+        symptom: "signalling is fine, no media",
+        cause: "the mapping names an address that is not, or no longer, the bridge's: the way in is not the way out",
+        detection: "Binding requests to each advertised address: silence there, an answer under another address of the same bridge",
+        cure: "correct `address: { public: [ADDRESS] }` of HOST in the inventory, then jitctl apply --on HOST",
+        fixable: false,
+        here: ["B05", "R04", "H11"],
+        elsewhere: [],
+    }
+    MEDIA_BLOCKED: "B05", Error, "the bridge's media port is blocked" {
+        symptom: "people join and neither see nor hear anybody",
+        cause: "a firewall on the host or at the provider drops UDP",
+        detection: "Binding requests from this machine and from the other hosts; the counters of the bridge's host say how far they came",
+        cure: "jitctl apply --on HOST   # and open the media port (udp) for the world at your provider",
+        fixable: false,
+        here: ["R04"],
+        elsewhere: [],
+    }
+    BRIDGES_APART: "R04", Error, "bridges cannot reach each other" {
+        symptom: "people on different bridges do not see each other",
+        cause: "UDP between the bridges is blocked",
+        detection: "Binding requests from every bridge to every other",
+        cure: "open the media port (udp) of HOST for the other bridges at your provider",
+        fixable: false,
+        here: [],
         elsewhere: [],
     }
     BRIDGE_UNHEALTHY: "B12", Error, "the focus holds this bridge for broken" {

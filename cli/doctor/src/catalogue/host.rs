@@ -72,7 +72,7 @@ rows! {
         detection: "the host's clock beside this machine's, the way there and back taken off",
         cure: "jitctl exec --on HOST -- systemctl restart systemd-timesyncd   # or chrony",
         fixable: false,
-        here: ["X09", "X10", "T01"],
+        here: ["X09", "X10", "T01", "U05"],
         elsewhere: [],
     }
     NEVER_APPLIED: "H14", Error, "nothing was ever applied to the host" {
@@ -81,7 +81,7 @@ rows! {
         detection: "the list of what the last apply left there is missing",
         cure: "jitctl apply --on HOST",
         fixable: true,
-        here: ["H09", "H10", "X12", "X15", "W20", "P03", "P04"],
+        here: ["H09", "H10", "X12", "X15", "W20", "P03", "P04", "B23", "B05"],
         elsewhere: ["X06", "X12", "X15"],
     }
     UNIT_MASKED: "H10", Error, "a unit is masked" {
@@ -124,6 +124,15 @@ rows! {
         symptom: "people see another page or a certificate warning",
         cause: "the DNS record is old or was never made",
         detection: "the name is looked up on every host and compared with MAIN's addresses",
+        cure: "set the A/AAAA record of the site's domain to MAIN's public address",
+        fixable: false,
+        here: [],
+        elsewhere: [],
+    }
+    NAME_ELSEWHERE: "D03", Error, "the site's name is wrong as seen from this machine" {
+        symptom: "people see another page, a certificate warning, or nothing, while the hosts know the name",
+        cause: "the public DNS record is old or was never made; the hosts have their own entry",
+        detection: "the name looked up on this machine and compared with MAIN's addresses",
         cure: "set the A/AAAA record of the site's domain to MAIN's public address",
         fixable: false,
         here: [],

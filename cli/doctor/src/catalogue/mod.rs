@@ -9,6 +9,7 @@ mod drift;
 mod host;
 mod pages;
 mod protection;
+mod turn;
 mod web;
 mod xmpp;
 
@@ -17,6 +18,7 @@ pub(crate) use drift::*;
 pub(crate) use host::*;
 pub use pages::{index, page};
 pub(crate) use protection::*;
+pub(crate) use turn::*;
 pub(crate) use web::*;
 pub(crate) use xmpp::*;
 
@@ -54,6 +56,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         xmpp::CHECKS,
         bridge::CHECKS,
         web::CHECKS,
+        turn::CHECKS,
         protection::CHECKS,
         drift::CHECKS,
     ]

@@ -9,7 +9,7 @@ rows! {
         detection: "the dates of the certificate that is served",
         cure: "jitctl apply --on HOST   # with your own files: renew them first",
         fixable: true,
-        here: ["T04", "T05", "W11", "H11"],
+        here: ["T04", "T05", "T02", "W11", "H11"],
         elsewhere: [],
     }
     CERTIFICATE_NAME: "T04", Error, "the public certificate is for other names" {
@@ -18,7 +18,7 @@ rows! {
         detection: "the names of the certificate that is served",
         cure: "jitctl apply --on HOST",
         fixable: true,
-        here: ["T05", "W11", "H11"],
+        here: ["T05", "T02", "W11", "H11"],
         elsewhere: [],
     }
     CERTIFICATE_SELF_SIGNED: "T05", Error, "the public certificate signed itself" {
@@ -36,7 +36,7 @@ rows! {
         detection: "GET / over TLS with the site's name",
         cure: "jitctl apply --on HOST",
         fixable: true,
-        here: ["W01", "W03", "W10", "T01", "T04", "W11", "H11"],
+        here: ["W01", "W03", "W10", "W21", "X23", "T01", "T04", "W11", "H11"],
         elsewhere: [],
     }
     BOSH_DOWN: "W01", Error, "the web server cannot reach Prosody" {
@@ -45,7 +45,7 @@ rows! {
         detection: "GET /http-bind through nginx",
         cure: "jitctl apply --on HOST",
         fixable: true,
-        here: ["W03", "H11"],
+        here: ["W03", "X23", "H11"],
         elsewhere: [],
     }
     WEBSOCKET_DOWN: "W03", Error, "the XMPP WebSocket does not open" {
@@ -54,13 +54,22 @@ rows! {
         detection: "a WebSocket handshake with sub-protocol `xmpp`; anything but 101",
         cure: "jitctl apply --on HOST",
         fixable: true,
-        here: ["H11"],
+        here: ["X23", "U05", "H11"],
         elsewhere: [],
     }
     PAGE_SETTINGS: "W10", Error, "the page's settings are not served" {
         symptom: "a blank page",
         cause: "`config.js` is missing, or something else is served in its place",
         detection: "GET /config.js",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11"],
+        elsewhere: [],
+    }
+    REQUESTS_OVER_HTTP: "W21", Warning, "conference requests over HTTP fail" {
+        symptom: "clients that ask over HTTP wait and then ask over XMPP",
+        cause: "the location is missing in nginx, or leads nowhere",
+        detection: "POST /conference-request/v1 through nginx, as a guest",
         cure: "jitctl apply --on HOST",
         fixable: true,
         here: ["H11"],

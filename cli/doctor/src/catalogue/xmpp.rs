@@ -87,11 +87,20 @@ rows! {
     FOCUS_SILENT: "X12", Error, "the focus does not answer or cannot open conferences" {
         symptom: "`Focus error, retry after …`; rooms do not open",
         cause: "the focus hangs, or is not connected to Prosody as account and as component",
-        detection: "the focus's own state, asked for on its host",
+        detection: "the focus's own state, asked for on its host; a conference request of a guest",
         cure: "jitctl logs --on HOST --since 10m   # then jitctl apply --on HOST",
         fixable: true,
-        here: [],
+        here: ["W21"],
         elsewhere: ["X15", "B12"],
+    }
+    GUESTS_REFUSED: "X23", Error, "people cannot log in" {
+        symptom: "the page opens and asks for a password, or stays at \"connecting\"",
+        cause: "the XMPP host of people takes no anonymous logins, or refuses them for now",
+        detection: "an anonymous login over the WebSocket, as a browser does it",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["U05", "H11"],
+        elsewhere: [],
     }
     FOCUS_NOT_ADMIN: "X14", Error, "the focus may not open the brewery" {
         symptom: "`Failed to create room: jvbbrewery…`",
@@ -99,7 +108,7 @@ rows! {
         detection: "the focus is logged in and not in the brewery",
         cure: "jitctl apply --on HOST",
         fixable: true,
-        here: ["X12", "H11"],
+        here: ["X12", "W21", "H11"],
         elsewhere: ["X15", "B12"],
     }
     NICKNAME_CLASH: "X16", Error, "two bridges share one nickname" {

@@ -1,26 +1,38 @@
 //! Looking at all hosts at once: one script each, then the probes that need its answer.
 
 mod expected;
+mod guest;
 mod login;
+mod outside;
 mod private_http;
+mod reach;
+mod stun;
+mod turn;
 mod web;
+mod websocket;
 
 pub(crate) use web::certificate as examine_certificate;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use jitctl_inventory::model::{Inventory, Role, Tls};
+use jitctl_inventory::model::{AuthenticationMode, Inventory, Role, Tls};
 use jitctl_inventory::names::HostName;
 use jitctl_templates::desired::DesiredHost;
 use jitctl_transport::{Remote, RemoteError, Script};
 
-use crate::observe::{HostFacts, HostSight, LOOK, Observation, parse};
+use crate::observe::probe::Reach;
+use crate::observe::{GuestVisit, HostFacts, HostSight, LOOK, Observation, TurnView, parse};
+use reach::Board;
 
 /// How long one probe may take.
 const PROBE: Duration = Duration::from_secs(3);
+
+/// So many bridges are tried as peers of the TURN server.
+const RELAYED_BRIDGES: usize = 8;
 
 /// What is needed to look at one host.
 #[derive(Debug)]
@@ -70,29 +82,78 @@ impl std::fmt::Debug for Examination<'_> {
 /// Looks at every host once. A host that does not answer holds up no other.
 pub async fn examine(examination: &Examination<'_>) -> Observation {
     let started = Instant::now();
+    let board = &Board::new(examination.patients.len());
     let sights = examination.patients.iter().map(|patient| async {
         let name = patient.desired.host.clone();
-        let sight = Box::pin(look(examination, patient)).await;
+        let (sight, reached) = Box::pin(look(examination, patient, board)).await;
         let stage = match &sight.facts {
             Ok(_) => Stage::Done,
             Err(_) => Stage::Away,
         };
         (examination.watcher)(&name, stage);
-        (name, sight)
+        (name, sight, reached)
     });
-    let hosts: BTreeMap<HostName, HostSight> = join_all(sights).await.into_iter().collect();
-    Observation {
+    let (sights, outside) = tokio::join!(
+        join_all(sights),
+        outside::look(examination.inventory, board)
+    );
+    let mut hosts = BTreeMap::new();
+    let mut reaches = Vec::new();
+    for (name, sight, reached) in sights {
+        hosts.insert(name, sight);
+        reaches.extend(reached);
+    }
+    deal_out(&mut hosts, &reaches);
+    let mut observation = Observation {
         domain: examination.inventory.site.domain.clone(),
         public_authority: !matches!(examination.inventory.site.tls, Tls::PrivateCa),
         now: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
         hosts,
-        elapsed: started.elapsed(),
+        outside,
+        elapsed: Duration::ZERO,
+    };
+    if observation.looks_from_outside() {
+        count_silence(examination, &mut observation.hosts).await;
+    }
+    observation.elapsed = started.elapsed();
+    observation
+}
+
+/// Gives each bridge what others got from its addresses.
+fn deal_out(hosts: &mut BTreeMap<HostName, HostSight>, reaches: &[Reach]) {
+    for port in hosts.values_mut().filter_map(|sight| sight.media.as_mut()) {
+        let own = reaches.iter().filter(|reach| port.has(reach.address));
+        port.reaches.extend(own.cloned().collect::<Vec<_>>());
     }
 }
 
-async fn look(examination: &Examination<'_>, patient: &Patient) -> HostSight {
+/// Where this machine got no answer, the bridge's host counts how far more datagrams come.
+async fn count_silence(examination: &Examination<'_>, hosts: &mut BTreeMap<HostName, HostSight>) {
+    let counts = examination.patients.iter().map(|patient| {
+        let sight = hosts.get(&patient.desired.host);
+        let silent = sight
+            .filter(|sight| sight.facts.is_ok())
+            .and_then(|sight| sight.media.as_ref()?.silent_from_here());
+        async move {
+            let counted = reach::count(patient.remote.as_ref(), silent?).await?;
+            Some((patient.desired.host.clone(), counted))
+        }
+    });
+    let counts: Vec<_> = join_all(counts).await;
+    for (name, counted) in counts.into_iter().flatten() {
+        if let Some(port) = hosts.get_mut(&name).and_then(|sight| sight.media.as_mut()) {
+            port.counted = Some(counted);
+        }
+    }
+}
+
+async fn look(
+    examination: &Examination<'_>,
+    patient: &Patient,
+    board: &Board,
+) -> (HostSight, Vec<Reach>) {
     let inventory = examination.inventory;
     let desired = &patient.desired;
     let host = inventory.hosts.get(&desired.host);
@@ -114,7 +175,15 @@ async fn look(examination: &Examination<'_>, patient: &Patient) -> HostSight {
                     .collect()
             })
             .unwrap_or_default(),
+        public_addresses: host.map_or_else(Vec::new, |host| host.address.public.clone()),
         expected,
+        media: facts
+            .as_ref()
+            .ok()
+            .filter(|_| bridge.is_some())
+            .and_then(reach::advertised),
+        guest: None,
+        turn: None,
         facts,
         bridge_logins: Vec::new(),
         focus_login: None,
@@ -122,27 +191,73 @@ async fn look(examination: &Examination<'_>, patient: &Patient) -> HostSight {
         focus: None,
         bridge_health: None,
     };
-    if let Ok(facts) = &sight.facts {
-        watch(Stage::Probe);
-        let domain = inventory.site.domain.as_str();
-        let main = sight.roles.contains(&Role::Main);
-        let (bridge_logins, focus_login, web, focus, bridge_health) = tokio::join!(
-            login::bridge(remote, facts),
-            login::focus(remote, facts),
-            only_if(main, web::look(remote, domain)),
-            only_if(
-                main,
-                private_http::focus(remote, login::focus_brewery(facts))
-            ),
-            only_if(bridge.is_some(), private_http::bridge(remote)),
-        );
-        sight.bridge_logins = bridge_logins;
-        sight.focus_login = focus_login;
-        sight.web = web;
-        sight.focus = focus;
-        sight.bridge_health = bridge_health;
+    board.tell(&desired.host, sight.media.as_ref());
+    let Ok(facts) = &sight.facts else {
+        return (sight, Vec::new());
+    };
+    watch(Stage::Probe);
+    let domain = inventory.site.domain.as_str();
+    let main = sight.roles.contains(&Role::Main);
+    let (bridge_logins, focus_login, web, focus, bridge_health, from_here, from_host, guest) = tokio::join!(
+        login::bridge(remote, facts),
+        login::focus(remote, facts),
+        only_if(main, web::look(remote, domain)),
+        only_if(
+            main,
+            private_http::focus(remote, login::focus_brewery(facts))
+        ),
+        only_if(bridge.is_some(), private_http::bridge(remote)),
+        async {
+            match &sight.media {
+                Some(port) => reach::from_here(port, board).await,
+                None => Vec::new(),
+            }
+        },
+        reach::from_host(remote, board),
+        only_if(main, visit(inventory, remote)),
+    );
+    sight.bridge_logins = bridge_logins;
+    sight.focus_login = focus_login;
+    sight.web = web;
+    sight.focus = focus;
+    sight.bridge_health = bridge_health;
+    if let Some(port) = &mut sight.media {
+        port.reaches.extend(from_here);
     }
-    sight
+    if let Some((guest, turn)) = guest {
+        sight.guest = Some(guest);
+        sight.turn = turn;
+    }
+    (sight, from_host)
+}
+
+/// A guest's visit, and the TURN server with the credentials that the guest got.
+async fn visit(inventory: &Inventory, remote: &dyn Remote) -> (GuestVisit, Option<TurnView>) {
+    let site = &inventory.site;
+    let domain = site.domain.as_str();
+    let guests = match site.authentication.mode {
+        AuthenticationMode::Open => domain.to_owned(),
+        AuthenticationMode::SecureDomain => format!("guest.{domain}"),
+    };
+    let place = guest::Site {
+        domain,
+        guests: &guests,
+    };
+    let visit = Box::pin(guest::visit(remote, &place)).await;
+    if !site.turn.enabled {
+        return (visit, None);
+    }
+    let bridges: Vec<IpAddr> = inventory
+        .hosts_with(Role::Bridge)
+        .flat_map(|(_, host)| match host.address.public.as_slice() {
+            [] => host.address.private.iter(),
+            _ => host.address.public.iter(),
+        })
+        .copied()
+        .take(RELAYED_BRIDGES)
+        .collect();
+    let turn = Box::pin(turn::look(remote, domain, &visit.turn, &bridges)).await;
+    (visit, Some(turn))
 }
 
 async fn only_if<T>(wanted: bool, work: impl Future<Output = T>) -> Option<T> {

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use super::PROBE;
 use crate::observe::{Certificate, Http, WebSite};
 
-const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
+pub(super) const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Protocol: xmpp\r\n";
 
@@ -136,15 +136,33 @@ pub(super) async fn within<T>(
         .unwrap_or_else(|_| late())
 }
 
-/// A TLS connection that notes the chain and judges nothing: the rules do that.
-async fn secure(
+/// A TLS connection to the web server on the host itself.
+pub(super) async fn secure(
     remote: &dyn Remote,
     domain: &str,
 ) -> Result<(impl Stream, Vec<Certificate>), String> {
+    secure_on(remote, domain, 443).await
+}
+
+/// The same to another port.
+pub(super) async fn secure_on(
+    remote: &dyn Remote,
+    domain: &str,
+    port: u16,
+) -> Result<(impl Stream, Vec<Certificate>), String> {
     let tunnel = remote
-        .open_tunnel("127.0.0.1", 443)
+        .open_tunnel("127.0.0.1", port)
         .await
         .map_err(|error| error.to_string())?;
+    secure_over(tunnel.into_inner(), domain, port).await
+}
+
+/// TLS over an open stream; notes the chain and judges nothing: the rules do that.
+pub(super) async fn secure_over<S: Stream>(
+    stream: S,
+    domain: &str,
+    port: u16,
+) -> Result<(impl Stream, Vec<Certificate>), String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = Arc::new(Mutex::new(Vec::new()));
     let observer = Observer {
@@ -160,10 +178,10 @@ async fn secure(
     let name = ServerName::try_from(domain.to_owned()).map_err(|error| error.to_string())?;
     let connector = TlsConnector::from(Arc::new(config));
     let handshake = async {
-        let connected = connector.connect(name, tunnel.into_inner()).await;
+        let connected = connector.connect(name, stream).await;
         connected.map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => "nobody answers on port 443".to_owned(),
-            _ => format!("TLS on port 443: {error}"),
+            std::io::ErrorKind::UnexpectedEof => format!("nobody answers on port {port}"),
+            _ => format!("TLS on port {port}: {error}"),
         })
     };
     let stream = within(PROBE, handshake).await?;
@@ -191,6 +209,7 @@ pub(crate) fn certificate(der: &[u8]) -> Option<Certificate> {
         names: names.unwrap_or_default(),
         issuer: parsed.issuer().to_string(),
         subject: parsed.subject().to_string(),
+        serial: parsed.raw_serial_as_string(),
         not_before: parsed.validity().not_before.timestamp(),
         not_after: parsed.validity().not_after.timestamp(),
         self_signed: parsed.issuer() == parsed.subject(),

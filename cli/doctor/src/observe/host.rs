@@ -26,6 +26,8 @@ pub struct HostFacts {
     pub processes: BTreeMap<u32, Process>,
     /// Packages in a bad state: state, name.
     pub packages: Vec<(String, String)>,
+    /// Addresses of its interfaces, of global scope.
+    pub addresses: Vec<IpAddr>,
     /// Listening sockets.
     pub listeners: Vec<Listener>,
     /// Our loaded table of the packet filter; nothing when it is not loaded.

@@ -56,6 +56,8 @@ have dpkg-query && dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}
     grep -v '^[irpu]i \|^rc \|^un \|^pn \|^in '
 section listeners
 have ss && ss -H -ltnup 2> /dev/null
+section addresses
+have ip && ip -o addr show scope global up 2> /dev/null | awk '{ sub("/.*", "", $4); print $4 }'
 section filter
 have nft && timeout 3 nft -nn list table inet jitctl 2> /dev/null
 section kernel

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub use host::HostFacts;
 pub(crate) use parse::{LOOK, parse};
-pub use probe::{Certificate, Http, Login, WebSite};
+pub use probe::{Certificate, GuestVisit, Http, Login, MediaPort, Outside, TurnView, WebSite};
 
 /// A whole look at a site.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Observation {
     pub now: u64,
     /// What was seen of each host.
     pub hosts: BTreeMap<HostName, HostSight>,
+    /// The site from this machine.
+    pub outside: Outside,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -38,6 +40,15 @@ impl Observation {
         self.hosts.iter().filter_map(|(name, sight)| {
             let facts = sight.facts.as_ref().ok()?;
             Some((name, sight, facts))
+        })
+    }
+
+    /// Whether this machine reaches the site without ssh: what answers at MAIN's address from
+    /// here is what answers on MAIN itself.
+    pub(crate) fn looks_from_outside(&self) -> bool {
+        self.mains().any(|(_, sight)| {
+            let leaf = sight.web.as_ref().and_then(|web| web.chain.first());
+            leaf.is_some_and(|leaf| self.outside.leaves.contains(leaf))
         })
     }
 
@@ -56,8 +67,10 @@ pub struct HostSight {
     pub roles: Vec<Role>,
     /// The nickname its bridge should have.
     pub nickname: Option<String>,
-    /// Addresses that lead to it from outside.
+    /// Addresses that lead to it, private and public.
     pub addresses: Vec<IpAddr>,
+    /// Those of them that the inventory calls public.
+    pub public_addresses: Vec<IpAddr>,
     /// What it should look like.
     pub expected: Expected,
     /// The script's answer, or why there is none.
@@ -72,6 +85,12 @@ pub struct HostSight {
     pub focus: Option<Result<FocusView, String>>,
     /// The bridge's own health.
     pub bridge_health: Option<Health>,
+    /// How the bridge's media port is reached.
+    pub media: Option<MediaPort>,
+    /// What a guest meets.
+    pub guest: Option<GuestVisit>,
+    /// The TURN server.
+    pub turn: Option<TurnView>,
 }
 
 /// What the inventory makes of a host, as far as the rules compare it.

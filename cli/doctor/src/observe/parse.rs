@@ -24,6 +24,7 @@ pub(crate) fn parse(text: &str, received: SystemTime, round_trip: Duration) -> H
         words: words(lines("words")),
         packages: packages(lines("packages")),
         processes: each(lines("processes"), process),
+        addresses: each(lines("addresses"), |line| line.trim().parse().ok()),
         listeners: each(lines("listeners"), listener),
         filter: joined(lines("filter")),
         kernel: each(lines("kernel"), pair),

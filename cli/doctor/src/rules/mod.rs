@@ -3,10 +3,13 @@
 mod brewery;
 mod bridge;
 mod drift;
+mod guest;
 mod host;
 mod login;
 mod names;
 mod protection;
+mod reach;
+mod turn;
 mod units;
 mod web;
 
@@ -25,6 +28,7 @@ const RULES: &[Rule] = &[
     units::services,
     units::limits,
     names::names,
+    names::from_here,
     login::bridges,
     login::focuses,
     login::certificates,
@@ -33,10 +37,15 @@ const RULES: &[Rule] = &[
     brewery::bridges,
     brewery::versions,
     bridge::media_port,
+    reach::media,
+    reach::private_only,
+    reach::apart,
     bridge::health,
     bridge::buffers,
     web::site,
     web::certificates,
+    guest::visit,
+    turn::server,
     protection::files,
     protection::processes,
     protection::ports,

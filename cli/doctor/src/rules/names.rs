@@ -43,6 +43,42 @@ pub(super) fn names(observation: &Observation) -> Vec<Finding> {
         .collect()
 }
 
+/// The name as this machine's own name server tells it. Where the site cannot be reached from here
+/// directly, the name need not be known here either; that it leads elsewhere counts always.
+pub(super) fn from_here(observation: &Observation) -> Vec<Finding> {
+    let domain = &observation.domain;
+    let mains: Vec<IpAddr> = observation
+        .mains()
+        .flat_map(|(_, sight)| sight.addresses.iter().copied())
+        .collect();
+    let direct = observation.looks_from_outside();
+    let finding = match &observation.outside.name {
+        NameAnswer::Found(found) if leads_here(found, &mains) => return Vec::new(),
+        NameAnswer::Found(found) => Finding::of(&catalogue::NAME_ELSEWHERE, None)
+            .what(format!(
+                "`{domain}` leads to another host, as seen from this machine"
+            ))
+            .seen(format!("{domain} is {}", join(found)))
+            .seen(format!("MAIN has {}", join(&mains))),
+        NameAnswer::Unknown if direct => Finding::of(&catalogue::NAME_ELSEWHERE, None)
+            .what(format!(
+                "`{domain}` does not exist in DNS, as seen from this machine"
+            ))
+            .seen(format!("look-up of {domain} here: not found")),
+        NameAnswer::Silent if direct => Finding::of(&catalogue::NAME_ELSEWHERE, None)
+            .what("the name server of this machine does not answer")
+            .because("this machine's resolver is down; the site need not be at fault")
+            .seen(format!("look-up of {domain} here: no answer within 3 s")),
+        _ => return Vec::new(),
+    };
+    // The hosts' own view says the same with a place to look at.
+    if names(observation).is_empty() {
+        vec![finding]
+    } else {
+        Vec::new()
+    }
+}
+
 fn leads_here(found: &[IpAddr], mains: &[IpAddr]) -> bool {
     found.is_empty()
         || found

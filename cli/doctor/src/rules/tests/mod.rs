@@ -1,5 +1,7 @@
 //! Whole observations in, first findings out.
 
+mod ways_in;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,9 +12,10 @@ use jitctl_xmpp::{Failure, LoginOutcome, Stage, TlsFailure};
 use super::*;
 use crate::finding::Severity;
 use crate::observe::host::{Disk, FileMode, HostFacts, Leak, Listener, NameAnswer, Process, Unit};
+use crate::observe::probe::{Asked, MediaPort, Outside, Reach, TurnView, UdpAnswer};
 use crate::observe::{
-    BridgeSeen, Certificate, Connection, Expected, FocusView, Health, HostSight, Http, Login,
-    WebSite,
+    BridgeSeen, Certificate, Connection, Expected, FocusView, GuestVisit, Health, HostSight, Http,
+    Login, WebSite,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -97,11 +100,43 @@ fn units(names: &[&str]) -> BTreeMap<String, Unit> {
         .collect()
 }
 
+fn certificate() -> Certificate {
+    Certificate {
+        names: vec!["meet.test".into()],
+        issuer: "CN=site".into(),
+        subject: "CN=meet.test".into(),
+        serial: "01".into(),
+        not_before: 0,
+        not_after: i64::try_from(NOW).unwrap() + 90 * 86_400,
+        self_signed: false,
+    }
+}
+
+/// The media port of the healthy site's bridge.
+const MEDIA: &str = "10.0.0.2:10000";
+
+fn reach(from: Option<&str>, address: &str, answer: UdpAnswer) -> Reach {
+    Reach {
+        from: from.map(Into::into),
+        address: address.parse().unwrap(),
+        answer,
+    }
+}
+
+fn answer() -> UdpAnswer {
+    UdpAnswer::Answered("10.0.0.9:4242".parse().unwrap())
+}
+
+fn port(observation: &mut Observation) -> &mut MediaPort {
+    sight(observation, "b1").media.as_mut().unwrap()
+}
+
 fn healthy() -> Observation {
     let main = HostSight {
         roles: vec![Role::Main],
         nickname: None,
         addresses: vec!["10.0.0.1".parse().unwrap()],
+        public_addresses: Vec::new(),
         expected: Expected {
             hashes: [
                 ("/etc/jitctl/firewall.nft".to_owned(), "ab".to_owned()),
@@ -144,14 +179,7 @@ fn healthy() -> Observation {
         focus_login: Some(login(None, &[Stage::Online])),
         web: Some(WebSite {
             tls_error: None,
-            chain: vec![Certificate {
-                names: vec!["meet.test".into()],
-                issuer: "CN=site".into(),
-                subject: "CN=meet.test".into(),
-                not_before: 0,
-                not_after: i64::try_from(NOW).unwrap() + 90 * 86_400,
-                self_signed: false,
-            }],
+            chain: vec![certificate()],
             page: Some(http("/", 200)),
             bosh: Some(http("/http-bind", 200)),
             websocket: Some(http("/xmpp-websocket", 101)),
@@ -170,11 +198,24 @@ fn healthy() -> Observation {
             }],
         })),
         bridge_health: None,
+        media: None,
+        guest: Some(GuestVisit {
+            logged_in: true,
+            conference: Some(Ok(Asked::Granted { ready: true })),
+            over_http: Some(Ok(200)),
+            ..GuestVisit::default()
+        }),
+        turn: Some(TurnView {
+            certificate: Some(certificate()),
+            allocated: Some(Ok(())),
+            ..TurnView::default()
+        }),
     };
     let bridge = HostSight {
         roles: vec![Role::Bridge],
         nickname: Some("b1-aaaa".into()),
         addresses: vec!["10.0.0.2".parse().unwrap()],
+        public_addresses: Vec::new(),
         expected: Expected {
             media_port: Some(10_000),
             ..Expected::default()
@@ -202,12 +243,26 @@ fn healthy() -> Observation {
             status: Ok(200),
             words: "OK".into(),
         }),
+        media: Some(MediaPort {
+            own: vec![MEDIA.parse().unwrap()],
+            reaches: vec![
+                reach(None, MEDIA, answer()),
+                reach(Some("main"), MEDIA, answer()),
+            ],
+            ..MediaPort::default()
+        }),
+        guest: None,
+        turn: None,
     };
     Observation {
         domain: "meet.test".into(),
         public_authority: false,
         now: NOW,
         hosts: [("main".into(), main), ("b1".into(), bridge)].into(),
+        outside: Outside {
+            leaves: vec![certificate()],
+            name: NameAnswer::Found(vec!["10.0.0.1".parse().unwrap()]),
+        },
         elapsed: Duration::ZERO,
     }
 }
@@ -467,7 +522,7 @@ fn faults_of_bridges_have_their_codes() {
                 .state = "T".into();
             view(observation).bridges[0].operational = false;
         }),
-        ("B02", |observation| {
+        ("B13", |observation| {
             sight(observation, "b1").bridge_health = Some(Health {
                 status: Ok(500),
                 words: "No valid IP addresses available for harvesting.".into(),

@@ -1,0 +1,158 @@
+//! Bridge channels over WebSocket, as the conferences see them.
+//!
+//! An endpoint's address and password hold for its life: clients dial them again. Messages wait
+//! in a bounded queue; who does not read loses the channel, nobody else waits.
+
+use jitctl_media::engine::{EndpointKey, EngineError};
+use jitctl_media::transport::ice::Credentials;
+use tokio::sync::mpsc;
+
+/// Messages that may wait for a client.
+const QUEUE: usize = 256;
+
+/// What to send to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    /// JSON text.
+    Text(String),
+    /// The end.
+    Close(Closing),
+}
+
+/// Why a channel ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// The client opened another one.
+    Replaced,
+    /// The endpoint is gone.
+    Expired,
+}
+
+/// Why nobody may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no such conference, endpoint or password")]
+pub struct NotAdmitted;
+
+/// A client's end.
+#[derive(Debug)]
+pub struct Attached {
+    /// Its endpoint.
+    pub(super) key: EndpointKey,
+    /// Tells it from earlier and later ones of the same endpoint.
+    pub(super) serial: u64,
+    /// The worker it belongs to.
+    pub(super) worker: usize,
+    /// What to send; ends without a [`Closing`] when the client is too slow.
+    pub outgoing: mpsc::Receiver<Outgoing>,
+}
+
+/// The endpoint's side.
+#[derive(Debug, Default)]
+pub(super) struct Channel {
+    password: String,
+    serial: u64,
+    sender: Option<mpsc::Sender<Outgoing>>,
+}
+
+impl Channel {
+    pub(super) fn new() -> Result<Self, EngineError> {
+        let mut password = Credentials::random("")
+            .map_err(|error| EngineError::Transport(error.into()))?
+            .password;
+        password.truncate(24);
+        Ok(Self {
+            password,
+            ..Self::default()
+        })
+    }
+
+    pub(super) fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Whether the password is right; takes the same time for any of its length.
+    pub(super) fn admits(&self, password: &str) -> bool {
+        let pairs = self.password.bytes().zip(password.bytes());
+        let difference = pairs.fold(0, |sum, (own, other)| sum | (own ^ other));
+        self.password.len() == password.len() && difference == 0
+    }
+
+    /// A client connects; an earlier one is sent away.
+    pub(super) fn attach(&mut self) -> (u64, mpsc::Receiver<Outgoing>) {
+        self.end(Closing::Replaced);
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        self.sender = Some(sender);
+        self.serial += 1;
+        (self.serial, receiver)
+    }
+
+    /// Whether this is the client in use.
+    pub(super) fn is(&self, serial: u64) -> bool {
+        self.serial == serial && self.sender.is_some()
+    }
+
+    /// A client is gone; true if it was the one in use.
+    pub(super) fn detach(&mut self, serial: u64) -> bool {
+        let own = self.is(serial);
+        if own {
+            self.sender = None;
+        }
+        own
+    }
+
+    /// Queues a message; false when the client does not read and is given up.
+    pub(super) fn send(&mut self, text: String) -> bool {
+        let Some(sender) = &self.sender else {
+            return true;
+        };
+        let taken = sender.try_send(Outgoing::Text(text)).is_ok();
+        if !taken {
+            self.sender = None;
+        }
+        taken
+    }
+
+    /// Sends the client away.
+    pub(super) fn end(&mut self, why: Closing) {
+        if let Some(sender) = self.sender.take() {
+            // A full queue ends with the sender.
+            let _ = sender.try_send(Outgoing::Close(why));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_password_is_admitted() {
+        let channel = Channel::new().unwrap();
+        let password = channel.password().to_owned();
+        assert_eq!(password.len(), 24);
+        assert!(channel.admits(&password));
+        assert!(!channel.admits(&password[..23]));
+        assert!(!channel.admits(&format!("{password}a")));
+        assert!(!channel.admits(""));
+    }
+
+    #[test]
+    fn a_second_client_replaces_the_first_and_a_slow_one_is_given_up() {
+        let mut channel = Channel::new().unwrap();
+        let (first, mut old) = channel.attach();
+        let (second, mut new) = channel.attach();
+        assert_eq!(old.try_recv(), Ok(Outgoing::Close(Closing::Replaced)));
+        assert!(!channel.detach(first));
+        for _ in 0..QUEUE {
+            assert!(channel.send(String::from("{}")));
+        }
+        assert!(!channel.send(String::from("{}")));
+        assert!(!channel.detach(second));
+        let mut waiting = 0;
+        while new.try_recv().is_ok() {
+            waiting += 1;
+        }
+        assert_eq!(waiting, QUEUE);
+        assert_eq!(new.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+    }
+}

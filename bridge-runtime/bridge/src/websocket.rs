@@ -1,0 +1,177 @@
+//! The WebSocket server of bridge channels: paths, passwords, frames (RFC 6455).
+//!
+//! A connection is admitted before it is upgraded. Everything is bounded: the length of a message,
+//! what waits to be sent, how long a client may be silent or refuse to read. The messages
+//! themselves are the conference's business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use jitctl_media::channel::MAXIMUM_MESSAGE_LENGTH;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::conferences::{Attached, Closing, MediaConferences, Outgoing};
+
+/// Time between pings.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// A client that is silent for this long, pongs included, is gone.
+const IDLE: Duration = Duration::from_secs(60);
+/// A client that does not take a message within this time is given up.
+const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// What every client gets first.
+const SERVER_HELLO: &str = r#"{"colibriClass":"ServerHello"}"#;
+
+type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+
+/// Serves bridge channels until dropped.
+pub async fn serve(listener: TcpListener, conferences: Arc<MediaConferences>) {
+    let router = Router::new()
+        .route("/colibri-ws/{server}/{conference}/{endpoint}", get(accept))
+        .with_state(conferences);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "the WebSocket server ended");
+    }
+}
+
+async fn accept(
+    State(conferences): State<Arc<MediaConferences>>,
+    Path((server, conference, endpoint)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    mut request: Request,
+) -> Response {
+    if conferences.channel_server() != Some(server.as_str()) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let Some(accepted) = accepted_key(request.version(), request.headers()) else {
+        return (StatusCode::UPGRADE_REQUIRED, "a WebSocket is spoken here\n").into_response();
+    };
+    // The password comes first or not at all.
+    let password = query
+        .as_deref()
+        .and_then(|query| query.split('&').next()?.strip_prefix("pwd="))
+        .unwrap_or_default();
+    let Ok(attached) = conferences.attach(&conference, &endpoint, password).await else {
+        tracing::info!(conference, endpoint, "a bridge channel was refused");
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(hold(conferences, attached, upgrade));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
+    response
+}
+
+/// The answer to the client's key, if the request is a WebSocket's (RFC 6455 section 4.2.1).
+fn accepted_key(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
+    let has = |name, token: &str| {
+        let values = headers.get_all(name).into_iter();
+        values
+            .filter_map(|value: &HeaderValue| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
+    };
+    let fits = version >= Version::HTTP_11
+        && has(header::CONNECTION, "upgrade")
+        && has(header::UPGRADE, "websocket")
+        && has(header::SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| fits)?;
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()
+}
+
+/// A channel from its upgrade to its end.
+async fn hold(conferences: Arc<MediaConferences>, mut attached: Attached, upgrade: OnUpgrade) {
+    if let Ok(Ok(upgraded)) = timeout(SEND_PATIENCE, upgrade).await {
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(MAXIMUM_MESSAGE_LENGTH))
+            .max_frame_size(Some(MAXIMUM_MESSAGE_LENGTH));
+        let stream = TokioIo::new(upgraded);
+        let mut socket = Socket::from_raw_socket(stream, Role::Server, Some(limits)).await;
+        let closing = talk(&conferences, &mut attached, &mut socket).await;
+        let _ = timeout(SEND_PATIENCE, socket.close(closing)).await;
+    }
+    conferences.detach(&attached).await;
+}
+
+/// Carries messages both ways; returns how to close.
+async fn talk(
+    conferences: &MediaConferences,
+    attached: &mut Attached,
+    socket: &mut Socket,
+) -> Option<CloseFrame> {
+    if !send(socket, Message::text(SERVER_HELLO)).await {
+        return None;
+    }
+    let mut pings = interval(PING_INTERVAL);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
+    loop {
+        tokio::select! {
+            outgoing = attached.outgoing.recv() => match outgoing {
+                Some(Outgoing::Text(text)) => {
+                    if !send(socket, Message::text(text)).await {
+                        return Some(close(CloseCode::Policy, "does not read"));
+                    }
+                }
+                Some(Outgoing::Close(Closing::Replaced)) => {
+                    return Some(close(CloseCode::Normal, "replaced"));
+                }
+                Some(Outgoing::Close(Closing::Expired)) => {
+                    return Some(close(CloseCode::Away, "expired"));
+                }
+                None => return Some(close(CloseCode::Policy, "does not read")),
+            },
+            incoming = socket.next() => {
+                heard = Instant::now();
+                match incoming {
+                    Some(Ok(Message::Text(text))) => {
+                        conferences.receive(attached, text.as_str().to_owned()).await;
+                    }
+                    Some(Ok(Message::Binary(_))) => {
+                        return Some(close(CloseCode::Unsupported, "text only"));
+                    }
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Err(Error::Capacity(_))) => return Some(close(CloseCode::Size, "too long")),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                }
+            },
+            _ = pings.tick() => {
+                if heard.elapsed() > IDLE || !send(socket, Message::Ping(Vec::new().into())).await {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+async fn send(socket: &mut Socket, message: Message) -> bool {
+    matches!(
+        timeout(SEND_PATIENCE, socket.send(message)).await,
+        Ok(Ok(()))
+    )
+}
+
+fn close(code: CloseCode, reason: &'static str) -> CloseFrame {
+    CloseFrame {
+        code,
+        reason: reason.into(),
+    }
+}
