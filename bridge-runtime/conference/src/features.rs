@@ -1,11 +1,12 @@
 //! What a client announces and the focus acts on.
 
 use jitctl_wire::disco::DiscoInfo;
+use serde::{Deserialize, Serialize};
 
 macro_rules! features {
     ($($(#[$doc:meta])* $field:ident = $var:literal;)*) => {
         /// Features of a client (XEP-0030 `var`s).
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Features {
             $($(#[$doc])* pub $field: bool,)*
         }

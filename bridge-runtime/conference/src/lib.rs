@@ -14,7 +14,7 @@ mod selector;
 mod settings;
 mod sources;
 
-pub use conference::{Conference, ConferenceView, ParticipantView};
+pub use conference::{Conference, ConferenceView, ParticipantView, SavedConference};
 pub use features::Features;
 pub use offer::{CodecSettings, VideoCodec};
 pub use output::{Answer, EndReason, Event, Output, RequestId};

@@ -41,6 +41,11 @@ pub enum Answer {
 pub enum Event {
     /// The focus is in the room; clients may be told `ready`.
     Ready,
+    /// Somebody came.
+    Joined {
+        /// Nickname of the participant.
+        participant: String,
+    },
     /// An invitation went out.
     Invited {
         /// Nickname of the participant.
@@ -69,6 +74,13 @@ pub enum Event {
     },
     /// A participant asked for a new session.
     RestartRequested {
+        /// Nickname of the participant.
+        participant: String,
+        /// Whether it was granted.
+        granted: bool,
+    },
+    /// A participant asked for new ICE credentials on the running session.
+    IceRestartRequested {
         /// Nickname of the participant.
         participant: String,
         /// Whether it was granted.

@@ -26,6 +26,10 @@ pub struct Settings {
     pub max_ssrcs_per_user: usize,
     /// Groups of SSRCs a participant may announce.
     pub max_groups_per_user: usize,
+    /// People who may send unmuted audio at a time; further ones start muted.
+    pub max_audio_senders: usize,
+    /// People who may send unmuted video at a time; further ones start muted.
+    pub max_video_senders: usize,
     /// Data channels are offered.
     pub sctp: bool,
     /// SSRC rewriting for clients that announce it.
@@ -61,6 +65,8 @@ impl Default for Settings {
             authenticated_domain: None,
             max_ssrcs_per_user: 20,
             max_groups_per_user: 20,
+            max_audio_senders: usize::MAX,
+            max_video_senders: usize::MAX,
             sctp: true,
             ssrc_rewriting: true,
             rtp_mid_demux: true,

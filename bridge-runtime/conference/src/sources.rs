@@ -9,6 +9,7 @@ use jitctl_wire::colibri2::MediaSource;
 use jitctl_wire::jingle::{Content, OwnedSources};
 use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::source::{Source, SourceGroup};
+use serde::{Deserialize, Serialize};
 
 /// Why sources are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum SourceError {
     /// Somebody has it already.
     #[error("SSRC {0} is in use")]
     SsrcInUse(u32),
+    /// Somebody else's track is called so.
+    #[error("another participant's track has the msid `{0}`")]
+    MsidInUse(String),
     /// Too many of them.
     #[error("more than {0} SSRCs")]
     TooManySsrcs(usize),
@@ -52,14 +56,14 @@ pub(crate) struct Limits {
 }
 
 /// Sources of one kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Kind {
     sources: Vec<Source>,
     groups: Vec<SourceGroup>,
 }
 
 /// All sources of one participant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     audio: Kind,
     video: Kind,
@@ -98,6 +102,18 @@ impl Sources {
             .iter()
             .chain(&self.video.sources)
             .map(|source| source.ssrc)
+    }
+
+    /// Names of their tracks, as far as they have any.
+    pub(crate) fn msids(&self) -> impl Iterator<Item = &str> {
+        let all = self.audio.sources.iter().chain(&self.video.sources);
+        all.filter_map(Source::msid)
+            .filter(|msid| msid.starts_with(|first: char| first.is_alphanumeric()))
+    }
+
+    /// Whether there are any of this kind.
+    pub(crate) fn has(&self, kind: MediaKind) -> bool {
+        !self.kind(kind).sources.is_empty()
     }
 
     /// Whether there is none.

@@ -10,12 +10,12 @@ mod support;
 
 use std::time::Duration;
 
-use jitctl_conference::{Answer, EndReason, Event, Settings};
+use jitctl_conference::{Answer, Conference, EndReason, Entropy, Event, SavedConference, Settings};
 use jitctl_wire::colibri2::{ColibriError, ForceMute};
 use jitctl_wire::jingle::{Action, Jingle};
 use jitctl_wire::moderation::AvModeration;
 use jitctl_wire::{Condition, Element, Iq, IqKind, StanzaError};
-use support::{MODERN, Room, bridge, fixture};
+use support::{MODERN, Room, bridge, fixture, jid};
 
 #[test]
 fn the_focus_reads_the_meeting_id_and_shows_real_addresses() {
@@ -581,4 +581,169 @@ fn unknown_sessions_and_payloads_are_answered_with_their_errors() {
     );
     let odd = room.client("aa", Element::new("odd", "urn:odd"));
     assert_eq!(odd.error.unwrap().condition, Condition::ServiceUnavailable);
+}
+
+/// The room as another process takes it up: through text, and with the server's session resumed.
+fn restarted(room: &mut Room) {
+    let saved = serde_json::to_string(&room.conference.save().unwrap()).unwrap();
+    let saved: SavedConference = serde_json::from_str(&saved).unwrap();
+    let mut counter: u128 = 1000;
+    let entropy = Entropy::new(move || {
+        counter += 1;
+        counter
+    });
+    room.conference = Conference::restore(room.now, saved, Settings::default(), entropy).unwrap();
+    room.requests.clear();
+    room.presences.clear();
+    room.collect();
+    assert!(
+        room.requests.is_empty() && room.presences.is_empty(),
+        "nothing is said before the session goes on"
+    );
+    room.conference.resume(room.now, &mut room.bridges);
+    room.collect();
+}
+
+#[test]
+fn a_restarted_focus_goes_on_where_it_was() {
+    let (mut room, sid_a, sid_b) = Room::call_of_two(Settings::default());
+    let before = room.conference.view();
+    restarted(&mut room);
+    assert!(room.conference.is_ready());
+    assert_eq!(room.conference.view(), before);
+    let said: Vec<_> = room.requests.iter().map(|(_, iq)| iq.clone()).collect();
+    assert_eq!(said, [], "people notice nothing");
+
+    // A screen appears: the bridge and the other are told.
+    let desktop = fixture("57-jingle-source-add-from-client-desktop.xml");
+    let mut payload = Iq::parse(&desktop).unwrap().payload.unwrap();
+    payload.set("sid", sid_a.clone());
+    assert_eq!(room.client("aa", payload).kind, IqKind::Result);
+    let (_, _, modify) = room.expect_colibri();
+    assert_eq!(modify.endpoints[0].id, "aa");
+    let (_, to, told) = room.expect_jingle(Action::SourceAdd);
+    assert_eq!((to.as_str(), told.sid), ("bb", sid_b));
+    // A third comes to the same meeting on the same bridge, and finds all sources.
+    room.join("cc", MODERN);
+    let (id, to, modify) = room.expect_colibri();
+    assert_eq!((to, modify.create), (bridge("b1"), false));
+    room.grant(id, "cc");
+    let (_, _, offer) = room.expect_jingle(Action::SessionInitiate);
+    let owners: Vec<_> = offer.sources.unwrap().0.into_keys().collect();
+    assert_eq!(owners, ["aa", "bb", "jvb"]);
+    room.leave("aa");
+    let (_, _, modify) = room.expect_colibri();
+    assert!(modify.endpoints[0].expire);
+}
+
+#[test]
+fn an_invitation_cut_off_by_a_restart_is_made_anew() {
+    let mut room = Room::ready(Settings::default());
+    room.join("aa", MODERN);
+    room.join("bb", MODERN);
+    restarted(&mut room);
+    let (_, _, modify) = room.expect_colibri();
+    assert!(
+        modify.endpoints[0].expire,
+        "what may be there is given back"
+    );
+    let (nick, _) = room.invite_next();
+    assert_eq!(nick, "aa");
+    let (nick, _) = room.invite_next();
+    assert_eq!(nick, "bb");
+}
+
+#[test]
+fn a_room_is_moved_as_a_whole_and_only_when_there_is_somewhere_to_go() {
+    let (mut room, _, _) = Room::call_of_two(Settings::default());
+    room.requests.clear();
+    let moved = room
+        .conference
+        .move_away(room.now, Some(&bridge("b2")), &mut room.bridges);
+    assert_eq!(moved, 0, "nobody is on that bridge");
+    let moved = room.conference.move_away(room.now, None, &mut room.bridges);
+    assert_eq!(moved, 2);
+    room.collect();
+    let view = room.conference.view();
+    assert_eq!(view.bridges, [(bridge("b2"), 2)]);
+    room.bridges.usable.retain(|usable| *usable == bridge("b2"));
+    let moved = room.conference.move_away(room.now, None, &mut room.bridges);
+    assert_eq!(moved, 0, "there is no other bridge");
+    assert_eq!(room.conference.view(), view);
+}
+
+#[test]
+fn a_moderators_wish_mutes_those_who_come_later() {
+    let (mut room, _, _) = Room::call_of_two(Settings::default());
+    room.presence_with(
+        "aa",
+        "moderator",
+        "<startmuted xmlns='http://jitsi.org/jitmeet/start-muted' audio='true' video='false'/>",
+    );
+    room.requests.clear();
+    room.join("cc", MODERN);
+    let (_, offer) = room.invite_next();
+    let muted = offer.start_muted.unwrap();
+    assert_eq!((muted.audio, muted.video), (true, false));
+    room.requests.clear();
+    room.conference.move_away(room.now, None, &mut room.bridges);
+    room.collect();
+    let (_, offer) = room.invite_next();
+    assert_eq!(
+        offer.start_muted, None,
+        "whoever only moves is left as they are"
+    );
+}
+
+#[test]
+fn beyond_the_limit_people_start_muted_and_new_sources_are_refused() {
+    let settings = Settings {
+        max_video_senders: 1,
+        ..Settings::default()
+    };
+    let (mut room, _, sid_b) = Room::call_of_two(settings);
+    room.presence_with(
+        "aa",
+        "participant",
+        "<SourceInfo>{\"aa-a0\":{\"muted\":true},\"aa-v0\":{\"muted\":false}}</SourceInfo>",
+    );
+    let said = room.presences.last().unwrap().to_element().to_xml();
+    assert!(said.contains("video-limit-reached") && !said.contains("audio-limit-reached"));
+    let desktop = fixture("57-jingle-source-add-from-client-desktop.xml");
+    let mut payload = Iq::parse(&desktop).unwrap().payload.unwrap();
+    payload.set("sid", sid_b);
+    let refused = room.client("bb", payload);
+    assert_eq!(
+        refused.error.unwrap().condition,
+        Condition::ResourceConstraint
+    );
+    room.requests.clear();
+    room.join("cc", MODERN);
+    let (_, offer) = room.invite_next();
+    let muted = offer.start_muted.unwrap();
+    assert_eq!((muted.audio, muted.video), (false, true));
+}
+
+#[test]
+fn who_logged_in_elsewhere_becomes_owner_in_a_secure_domain() {
+    let settings = Settings {
+        authenticated_domain: Some("meet.test".to_owned()),
+        ..Settings::default()
+    };
+    let mut room = Room::ready(settings);
+    room.presence("gg", "gg@guest.meet.test/r", "none", "participant", false);
+    let granted = |room: &mut Room| {
+        let found = room.requests.iter().any(|(_, iq)| {
+            iq.payload
+                .as_ref()
+                .is_some_and(|payload| payload.namespace().ends_with("muc#admin"))
+        });
+        room.requests.clear();
+        found
+    };
+    assert!(!granted(&mut room));
+    room.conference
+        .note_authenticated(&jid("gg@guest.meet.test/r"));
+    room.collect();
+    assert!(granted(&mut room));
 }

@@ -1,5 +1,6 @@
 //! The focus' configuration: one TOML file, every key explained in `focus.reference.toml`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub struct FocusConfig {
     /// Conferences.
     #[serde(default)]
     pub conference: ConferenceConfig,
+    /// Restarts.
+    #[serde(default)]
+    pub handover: HandoverConfig,
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
@@ -93,20 +97,70 @@ pub struct ConferenceConfig {
     pub sctp: Option<bool>,
     /// Seconds until the session of somebody left alone is ended.
     pub single_participant_timeout_seconds: Option<u64>,
+    /// Seconds the focus waits in a room for the first person.
+    pub initial_timeout_seconds: Option<u64>,
+    /// Whether the first person becomes moderator; yes unless set.
+    pub auto_owner: Option<bool>,
+    /// Whether SSRCs are rewritten for clients that ask for it; yes unless set.
+    pub ssrc_rewriting: Option<bool>,
+    /// From this many people on, later ones start with the microphone muted.
+    pub start_audio_muted: Option<usize>,
+    /// From this many people on, later ones start with the camera muted.
+    pub start_video_muted: Option<usize>,
+    /// People who may send sound at a time.
+    pub max_audio_senders: Option<usize>,
+    /// People who may send a picture at a time.
+    pub max_video_senders: Option<usize>,
+    /// SSRCs, and groups of them, that one person may announce.
+    pub max_ssrcs_per_user: Option<usize>,
+    /// By people in a conference: milliseconds that changes of sources are gathered.
+    pub source_signaling_delays: BTreeMap<String, u64>,
 }
 
 impl ConferenceConfig {
     /// The settings of every conference.
     pub fn settings(&self) -> jitctl_conference::Settings {
         let defaults = jitctl_conference::Settings::default();
+        let seconds = |value: Option<u64>, default| value.map_or(default, Duration::from_secs);
         jitctl_conference::Settings {
             sctp: self.sctp.unwrap_or(defaults.sctp),
-            single_participant_timeout: self
-                .single_participant_timeout_seconds
-                .map_or(defaults.single_participant_timeout, Duration::from_secs),
+            single_participant_timeout: seconds(
+                self.single_participant_timeout_seconds,
+                defaults.single_participant_timeout,
+            ),
+            initial_timeout: seconds(self.initial_timeout_seconds, defaults.initial_timeout),
+            auto_owner: self.auto_owner.unwrap_or(defaults.auto_owner),
+            ssrc_rewriting: self.ssrc_rewriting.unwrap_or(defaults.ssrc_rewriting),
+            start_audio_muted: self.start_audio_muted,
+            start_video_muted: self.start_video_muted,
+            max_audio_senders: self.max_audio_senders.unwrap_or(defaults.max_audio_senders),
+            max_video_senders: self.max_video_senders.unwrap_or(defaults.max_video_senders),
+            max_ssrcs_per_user: self
+                .max_ssrcs_per_user
+                .unwrap_or(defaults.max_ssrcs_per_user),
+            max_groups_per_user: self
+                .max_ssrcs_per_user
+                .unwrap_or(defaults.max_groups_per_user),
+            source_delays: self.source_delays(),
             ..defaults
         }
     }
+
+    fn source_delays(&self) -> Vec<(usize, Duration)> {
+        let parsed = self
+            .source_signaling_delays
+            .iter()
+            .filter_map(|(size, delay)| Some((size.parse().ok()?, Duration::from_millis(*delay))));
+        parsed.collect()
+    }
+}
+
+/// `[handover]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HandoverConfig {
+    /// Where a stopping focus leaves its meetings to the next; `$RUNTIME_DIRECTORY` unless set.
+    pub directory: Option<PathBuf>,
 }
 
 /// `[http]`.
@@ -231,6 +285,13 @@ impl FocusConfig {
             return invalid(
                 String::from("`bridges`: the loads must be positive"),
                 "the usual values are 0.8 and 0.01",
+            );
+        }
+        let delays = &self.conference.source_signaling_delays;
+        if let Some(size) = delays.keys().find(|size| size.parse::<usize>().is_err()) {
+            return invalid(
+                format!("`conference.source_signaling_delays`: `{size}` is no number of people"),
+                "write people = milliseconds, such as { 50 = 200, 200 = 1000 }",
             );
         }
         for result in [self.xmpp.secret(), self.component.secret()] {
@@ -366,6 +427,11 @@ mod tests {
                 "#secret_file",
                 "secret_file",
                 "either `secret_credential` or",
+            ),
+            (
+                "#source_signaling_delays = { 50",
+                "source_signaling_delays = { many",
+                "no number of people",
             ),
             (
                 "#dead_after_milliseconds = 2500",

@@ -8,6 +8,7 @@
 pub mod brewery;
 mod component;
 pub mod config;
+mod handover;
 mod http;
 mod metrics;
 pub mod requests;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jitctl_daemon::metrics::Metric;
 
+use crate::rooms::RoomCounts;
 use crate::state::FocusState;
 
 /// Prefix of all names.
@@ -45,7 +46,7 @@ impl BridgeCounts {
     clippy::cast_precision_loss,
     reason = "collectors keep 64 bit floats anyway"
 )]
-pub(crate) fn metrics(state: &FocusState, now: Instant) -> Vec<Metric> {
+pub(crate) fn metrics(state: &FocusState, rooms: &RoomCounts, now: Instant) -> Vec<Metric> {
     let counts = BridgeCounts::of(state, now);
     let connections = state.connections();
     let disconnects = connections.account.disconnects + connections.component.disconnects;
@@ -80,6 +81,7 @@ pub(crate) fn metrics(state: &FocusState, now: Instant) -> Vec<Metric> {
             counts.versions,
         ),
     ];
+    all.extend(room_metrics(rooms));
     let registry = state.registry();
     let labelled = |name, help, value: fn(&crate::brewery::Bridge) -> f64| {
         registry
@@ -99,5 +101,76 @@ pub(crate) fn metrics(state: &FocusState, now: Instant) -> Vec<Metric> {
         "Endpoints a bridge reports.",
         |bridge| bridge.endpoints as f64,
     ));
+    all
+}
+
+/// What happens in rooms.
+fn room_metrics(rooms: &RoomCounts) -> Vec<Metric> {
+    let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let counter = Metric::counter;
+    let gauge = |name, help, number| Metric::count(name, help, whole(number));
+    let mut all = vec![
+        counter("conferences_created", "Conferences opened.", rooms.created),
+        counter(
+            "conference_requests",
+            "Requests for conferences.",
+            rooms.requests,
+        ),
+        counter("participants", "People who joined.", rooms.joined),
+        counter(
+            "participants_moved",
+            "People moved because their bridge went.",
+            rooms.moved,
+        ),
+        counter(
+            "participants_ice_failed",
+            "Times that a client lost its connection to a bridge.",
+            rooms.restarts,
+        ),
+        counter(
+            "participants_restart_requested",
+            "New sessions clients asked for.",
+            rooms.restarts,
+        ),
+        counter(
+            "bridges_removed",
+            "Times that a bridge was taken out of a conference.",
+            rooms.bridges_removed,
+        ),
+        counter(
+            "ice_restarts_requested",
+            "New ICE credentials clients asked for.",
+            rooms.ice_restarts,
+        ),
+        counter(
+            "ice_restarts_failed",
+            "Those refused as too many.",
+            rooms.ice_restarts_refused,
+        ),
+        gauge("conferences", "Conferences.", rooms.conferences),
+        gauge(
+            "participants_current",
+            "People in conferences.",
+            rooms.participants,
+        ),
+        gauge(
+            "participants_pairs",
+            "Pairs of people who meet.",
+            rooms.pairs,
+        ),
+        gauge(
+            "largest_conference",
+            "People in the largest conference.",
+            rooms.largest,
+        ),
+    ];
+    all.extend(rooms.moved_by_request.iter().map(|(bridge, people)| {
+        counter(
+            "bridge_endpoints_moved",
+            "People moved off a bridge by an operator.",
+            *people,
+        )
+        .with_label("jvb", bridge.as_str())
+    }));
     all
 }

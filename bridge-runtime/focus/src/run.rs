@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::brewery::task::Account;
 use crate::config::FocusConfig;
+use crate::handover::{self, Handover};
 use crate::requests::Conferences;
 use crate::rooms::Rooms;
 use crate::state::FocusState;
@@ -78,28 +79,41 @@ pub async fn run(
             address,
             detail: error.to_string(),
         })?;
+    let directory = handover::directory(config.handover.directory.as_ref());
+    let account_name = format!("{}@{}", config.xmpp.username, config.xmpp.domain);
+    let left = directory
+        .as_deref()
+        .and_then(|directory| Handover::take(directory, &account_name));
+    let Logins {
+        mut account,
+        component,
+        occupant,
+    } = logins;
+    let (brewery, saved_rooms) = match left {
+        Some(left) => {
+            account.resume = Some(left.session());
+            (left.brewery, Some(left.rooms))
+        }
+        None => (None, None),
+    };
     let state = Arc::new(FocusState::new(config));
-    let rooms = Rooms::start(state.clone());
+    let rooms = Rooms::start(state.clone(), saved_rooms);
     let conferences: Arc<dyn Conferences> = Arc::new(rooms.clone());
     let stopping = watch::Sender::new(false);
     let mut helpers = JoinSet::new();
-    helpers.spawn(serve_http(listener, state.clone(), rooms));
+    helpers.spawn(serve_http(listener, state.clone(), rooms.clone()));
     // The task itself is the sign of life: it runs on the same threads as everything else.
     helpers.spawn(systemd::feed_watchdog(|| true));
-    let mut connections = JoinSet::new();
-    let (account, events) = Account::start(
+    // Clients ask at the component: it comes first and goes last.
+    let component_stopping = watch::Sender::new(false);
+    let component = tokio::spawn(component::run(
         state.clone(),
         conferences.clone(),
-        logins.occupant,
-        logins.account,
-    );
-    connections.spawn(account.run(events, stopping.subscribe()));
-    connections.spawn(component::run(
-        state.clone(),
-        conferences,
-        logins.component,
-        stopping.subscribe(),
+        component,
+        component_stopping.subscribe(),
     ));
+    let (account, events) = Account::start(state.clone(), conferences, occupant, account, brewery);
+    let account = tokio::spawn(account.run(events, stopping.subscribe()));
     tracing::info!(version = VERSION, http = %address, "jitctl-focus started");
     systemd::ready(&state.summary());
 
@@ -107,10 +121,34 @@ pub async fn run(
     tracing::info!("asked to stop");
     systemd::stopping();
     stopping.send_replace(true);
-    connections.join_all().await;
+    if let Ok(account) = account.await {
+        part(account, &rooms, directory.as_deref()).await;
+    }
+    component_stopping.send_replace(true);
+    let _ = component.await;
     helpers.shutdown().await;
     tracing::info!("jitctl-focus stopped");
     Ok(())
+}
+
+/// Leaves everything to the next process, or ends the session where that cannot be.
+async fn part(account: Account, rooms: &Rooms, directory: Option<&Path>) {
+    let Some(directory) = directory else {
+        return account.leave().await;
+    };
+    let Some(saved) = rooms.suspend().await else {
+        return account.leave().await;
+    };
+    let Some((session, brewery)) = account.detach().await else {
+        tracing::warn!("the server keeps no session for the next focus: meetings end");
+        return;
+    };
+    match Handover::new(session, brewery, saved).leave(directory) {
+        Ok(()) => tracing::info!("left rooms and session to the next focus"),
+        Err(error) => {
+            tracing::error!(%error, directory = %directory.display(), "cannot leave rooms to the next focus: meetings end");
+        }
+    }
 }
 
 /// Waits until the focus is to stop.

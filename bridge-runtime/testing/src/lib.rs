@@ -9,13 +9,16 @@
     reason = "tests fail by panicking"
 )]
 
+pub mod bridge;
 mod certificates;
+pub mod person;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use certificates::{Authority, Validity};
@@ -30,6 +33,12 @@ pub struct Setup {
     pub hibernation_seconds: u32,
     /// Further configuration, put into the global section.
     pub extra: String,
+    /// Further configuration of the clients' host.
+    pub of_clients: String,
+    /// Further configuration of the service of meetings.
+    pub of_rooms: String,
+    /// Further hosts and components.
+    pub further_hosts: String,
     /// Whether certificates are in their time.
     pub validity: Validity,
     /// Name in the certificate of the service host, when not its own.
@@ -52,6 +61,9 @@ impl Default for Setup {
             ],
             hibernation_seconds: 15,
             extra: String::new(),
+            of_clients: String::new(),
+            of_rooms: String::new(),
+            further_hosts: String::new(),
             validity: Validity::Now,
             certificate_name: None,
         }
@@ -73,9 +85,39 @@ pub const BRIDGE_PASSWORD: &str = "bridge-password";
 /// Secret of the component.
 pub const COMPONENT_SECRET: &str = "component-secret";
 
+/// Servers at a time: tests that run side by side must not keep each other from the processor.
+const MOST_SERVERS: usize = 4;
+
+static SERVERS: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+/// The right to run a server.
+#[derive(Debug)]
+struct Permit;
+
+impl Permit {
+    fn wait() -> Self {
+        let running = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |running: &mut usize| *running >= MOST_SERVERS;
+        let mut running = ENDED
+            .wait_while(running, full)
+            .unwrap_or_else(PoisonError::into_inner);
+        *running += 1;
+        Self
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        *SERVERS.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        ENDED.notify_one();
+    }
+}
+
 /// A running Prosody; it ends with this value.
 #[derive(Debug)]
 pub struct Prosody {
+    _permit: Permit,
     directory: TempDir,
     child: Option<Child>,
     /// Port of clients.
@@ -87,8 +129,10 @@ pub struct Prosody {
 impl Prosody {
     /// Starts a server and waits until it listens.
     pub fn start(setup: &Setup) -> Self {
+        let permit = Permit::wait();
         let directory = TempDir::new().expect("a temporary directory");
         let mut prosody = Self {
+            _permit: permit,
             directory,
             child: None,
             client_port: free_port(),
@@ -212,6 +256,7 @@ smacks_hibernation_time = {hibernation}
 VirtualHost "{CLIENT_DOMAIN}"
   authentication = "anonymous"
   {client_ssl}
+{of_clients}
 VirtualHost "{SERVICE_DOMAIN}"
   authentication = "internal_hashed"
   {service_ssl}
@@ -219,17 +264,22 @@ Component "conference.{CLIENT_DOMAIN}" "muc"
   storage = "memory"
   muc_room_locking = false
   muc_room_default_public_jids = true
+{of_rooms}
 Component "internal.{SERVICE_DOMAIN}" "muc"
   storage = "memory"
   muc_room_locking = false
   muc_room_default_public_jids = true
 Component "{COMPONENT}"
   component_secret = "{COMPONENT_SECRET}"
+{further_hosts}
 "#,
             client_port = self.client_port,
             component_port = self.component_port,
             hibernation = setup.hibernation_seconds,
             extra = setup.extra,
+            of_clients = setup.of_clients,
+            of_rooms = setup.of_rooms,
+            further_hosts = setup.further_hosts,
             client_ssl = ssl(CLIENT_DOMAIN),
             service_ssl = ssl(SERVICE_DOMAIN),
         )

@@ -18,6 +18,7 @@ pub mod namespace;
 mod parse;
 pub mod ping;
 pub mod rtp;
+mod serialise;
 pub mod source;
 mod stanza;
 mod stanza_error;

@@ -2,12 +2,15 @@
 //!
 //! Shared by colibri2 (`<media>`) and Jingle (`<description>`).
 
+use serde::{Deserialize, Serialize};
+
 use crate::namespace::{JINGLE_RTP, RTCP_FEEDBACK, RTP_HEADER_EXTENSION};
 use crate::parse::{ParseError, bad, expect, optional, required, required_as};
 use crate::xml::Element;
 
 /// Audio or video.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MediaKind {
     /// Sound.
     Audio,

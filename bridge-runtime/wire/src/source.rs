@@ -2,13 +2,15 @@
 //!
 //! Shared by colibri2 (`<media-source>`) and Jingle (`<description>`).
 
+use serde::{Deserialize, Serialize};
+
 use crate::namespace::{JITSI_MEET, SOURCES};
 use crate::parse::{ParseError, expect, required, required_as};
 use crate::rtp::{parameter_elements, parameters};
 use crate::xml::Element;
 
 /// One SSRC.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Synchronisation source (RFC 3550).
     pub ssrc: u32,
@@ -74,7 +76,7 @@ impl Source {
 }
 
 /// SSRCs that belong together (RFC 5576): `SIM` layers, `FID` retransmission, `FEC-FR`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceGroup {
     /// What binds them.
     pub semantics: String,

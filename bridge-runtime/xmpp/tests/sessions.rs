@@ -196,3 +196,36 @@ async fn a_second_login_with_the_same_resource_replaces_the_first_and_says_so() 
     }
     second.close().await;
 }
+
+#[tokio::test]
+async fn another_connection_goes_on_with_a_detached_session_and_nothing_is_lost() {
+    let prosody = Prosody::start(&Setup::default());
+    let straight = || ServerAddress::new("127.0.0.1", prosody.client_port);
+    let (first, mut events) = Client::connect(config(&prosody, straight(), "kept"));
+    let (own, _) = next_online(&mut events).await;
+    let (other, mut other_events) = Client::connect(config(&prosody, straight(), "other"));
+    let (peer, _) = next_online(&mut other_events).await;
+
+    first.send(message(&peer, "before"));
+    first.stop_reading();
+    while events.recv().await.is_some() {}
+    first.send(message(&peer, "after the last event"));
+    let session = first.detach().await.expect("Prosody resumes sessions");
+    other.send(message(&own, "while nobody listened"));
+
+    let mut resuming = config(&prosody, straight(), "kept");
+    resuming.resume = Some(session);
+    let (second, mut events) = Client::connect(resuming);
+    assert_eq!(next_online(&mut events).await, (own, true));
+    assert_eq!(
+        bodies(&mut events, 1).await,
+        ["while nobody listened".to_owned()]
+    );
+    second.send(message(&peer, "by the second"));
+    assert_eq!(
+        bodies(&mut other_events, 3).await,
+        ["before", "after the last event", "by the second"]
+    );
+    second.close().await;
+    other.close().await;
+}

@@ -15,8 +15,12 @@ var config = {
     bosh: {{ ("https://" ~ domain ~ "/http-bind") | quote }},
     websocketKeepAliveUrl: {{ ("https://" ~ domain ~ "/_unlock") | quote }},
 
-    // Rooms are asked for over HTTP, before XMPP is up.
+{%- if not secure_domain %}
+
+    // Rooms are asked for over HTTP, before XMPP is up. In a secure domain they are asked for over
+    // XMPP, which says who asks.
     conferenceRequestUrl: {{ ("https://" ~ domain ~ "/conference-request/v1") | quote }},
+{%- endif %}
     focusUserJid: {{ (focus_user ~ "@auth." ~ domain) | quote }},
 
     bridgeChannel: {

@@ -11,7 +11,7 @@ use jitctl_wire::{Condition, Iq, Jid, StanzaError};
 use super::participant::Session;
 use super::{Conference, Purpose};
 use crate::output::{Answer, Event};
-use crate::selector::BridgeSelector;
+use crate::selector::{BridgeSelector, SelectionRequest};
 
 impl Conference {
     /// The bridges of this conference with their participants, for the choice of the next.
@@ -113,9 +113,9 @@ impl Conference {
         self.advance(now, bridges);
     }
 
-    /// Moves a participant to another bridge, or the same when the choice falls on it again.
-    /// Says whether there was anything to move.
-    pub fn move_participant(
+    /// Gives a participant a new session; the choice of the bridge may fall on the same. Says
+    /// whether there was anything to do.
+    pub fn reinvite_participant(
         &mut self,
         now: Instant,
         nick: &str,
@@ -132,6 +132,43 @@ impl Conference {
         self.expire_endpoint(nick, &bridge);
         self.advance(now, bridges);
         true
+    }
+
+    /// Moves everybody off a bridge, or off any without one named, to another. As a conference
+    /// lives on one bridge, nobody is moved alone. Says how many were moved: none when there is no
+    /// other bridge to go to.
+    pub fn move_away(
+        &mut self,
+        now: Instant,
+        bridge: Option<&Jid>,
+        bridges: &mut dyn BridgeSelector,
+    ) -> usize {
+        let left: Vec<Jid> = self
+            .bridges
+            .keys()
+            .filter(|used| bridge.is_none_or(|bridge| *used == bridge))
+            .cloned()
+            .collect();
+        let elsewhere = SelectionRequest {
+            region: None,
+            in_use: &[],
+            excluded: &left,
+        };
+        if left.is_empty() || bridges.select(now, &elsewhere).is_none() {
+            return 0;
+        }
+        let moved = self
+            .bridge_loads()
+            .iter()
+            .filter(|(used, _)| left.contains(used))
+            .map(|(_, count)| count)
+            .sum();
+        for bridge in &left {
+            self.remove_bridge(bridge, "moved by request");
+        }
+        self.avoided = left;
+        self.advance(now, bridges);
+        moved
     }
 
     /// Takes a bridge out and makes its participants due for an invitation.

@@ -12,7 +12,7 @@ use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::source::Source;
 use jitctl_wire::{Iq, Jid};
 
-use super::participant::{OpenSession, Session};
+use super::participant::{Muted, OpenSession, Session};
 use super::{Conference, Purpose};
 use crate::features::Features;
 use crate::offer;
@@ -38,8 +38,9 @@ impl Conference {
             .map(|(nick, _)| nick.clone())
             .collect();
         let was_missing = std::mem::take(&mut self.bridge_missing);
+        let avoided = std::mem::take(&mut self.avoided);
         for nick in due {
-            self.allocate(now, &nick, &[], was_missing, bridges);
+            self.allocate(now, &nick, &avoided, was_missing, bridges);
         }
     }
 
@@ -241,6 +242,7 @@ impl Conference {
         };
         self.request(purpose, Iq::set(Some(occupant), jingle.to_element()));
         if let Some(participant) = self.participants.get_mut(nick) {
+            participant.invited_before = true;
             participant.session = Session::Open(Box::new(OpenSession {
                 sid,
                 bridge: bridge.clone(),
@@ -260,11 +262,41 @@ impl Conference {
         let participant = self.participants.get(nick)?;
         let beyond =
             |limit: Option<usize>| limit.is_some_and(|limit| participant.position >= limit);
+        let full = |kind| self.sender_limit_reached(kind, Some(nick));
+        // What a moderator wished is for those who come, not for those who only change bridges.
+        let wish = if participant.invited_before {
+            Muted::default()
+        } else {
+            self.start_muted
+        };
         let muted = StartMuted {
-            audio: beyond(self.settings.start_audio_muted) || participant.muted.audio,
-            video: beyond(self.settings.start_video_muted) || participant.muted.video,
+            audio: beyond(self.settings.start_audio_muted)
+                || participant.muted.audio
+                || wish.audio
+                || full(MediaKind::Audio),
+            video: beyond(self.settings.start_video_muted)
+                || participant.muted.video
+                || wish.video
+                || full(MediaKind::Video),
         };
         (muted.audio || muted.video).then_some(muted)
+    }
+
+    /// Whether as many people as may send this kind already do, `except` not counted.
+    pub(super) fn sender_limit_reached(&self, kind: MediaKind, except: Option<&str>) -> bool {
+        let limit = match kind {
+            MediaKind::Audio => self.settings.max_audio_senders,
+            MediaKind::Video => self.settings.max_video_senders,
+        };
+        limit != usize::MAX
+            && self
+                .participants
+                .iter()
+                .filter(|(nick, someone)| {
+                    Some(nick.as_str()) != except && someone.sending.sends(kind)
+                })
+                .count()
+                >= limit
     }
 
     /// An offer was acknowledged or refused; silence counts as acknowledged.

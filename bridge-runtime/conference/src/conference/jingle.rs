@@ -16,7 +16,7 @@ use super::participant::Session;
 use super::{Conference, Purpose};
 use crate::output::{Event, Output};
 use crate::selector::BridgeSelector;
-use crate::sources::{Limits, Sources, difference};
+use crate::sources::{Limits, SourceError, Sources, difference};
 
 impl Conference {
     /// An IQ request from an occupant; it is always answered.
@@ -138,7 +138,15 @@ impl Conference {
     }
 
     fn source_add(&mut self, nick: &str, jingle: &Jingle) -> Result<(), StanzaError> {
-        self.add_sources(nick, &Sources::of_contents(&jingle.contents, nick))?;
+        let sources = Sources::of_contents(&jingle.contents, nick);
+        let full = [MediaKind::Audio, MediaKind::Video]
+            .into_iter()
+            .find(|kind| sources.has(*kind) && self.sender_limit_reached(*kind, Some(nick)));
+        if let Some(kind) = full {
+            return Err(StanzaError::new(Condition::ResourceConstraint)
+                .with_text(format!("as many as may send {} already do", kind.name())));
+        }
+        self.add_sources(nick, &sources)?;
         self.tell_bridge_sources(nick);
         Ok(())
     }
@@ -165,11 +173,19 @@ impl Conference {
             .get(nick)
             .map(|someone| someone.sources.clone())
             .unwrap_or_default();
-        let taken = |ssrc: u32| {
-            self.participants.iter().any(|(other, someone)| {
-                other != nick && someone.sources.ssrcs().any(|used| used == ssrc)
-            })
+        let others = || {
+            self.participants
+                .iter()
+                .filter(|(other, _)| *other != nick)
+                .map(|(_, someone)| &someone.sources)
         };
+        let taken = |ssrc: u32| others().any(|other| other.ssrcs().any(|used| used == ssrc));
+        if let Some(msid) = sources
+            .msids()
+            .find(|msid| others().any(|other| other.msids().any(|used| used == *msid)))
+        {
+            return Err(refused(&SourceError::MsidInUse(msid.to_owned())));
+        }
         own.add(sources, &taken, limits)
             .map_err(|error| refused(&error))?;
         if let Some(participant) = self.participants.get_mut(nick) {
@@ -245,6 +261,10 @@ impl Conference {
                 .participants
                 .get_mut(nick)
                 .is_some_and(|someone| someone.ice_restarts.grant(now, interval, max, window));
+            self.event(Event::IceRestartRequested {
+                participant: nick.to_owned(),
+                granted,
+            });
             if !granted {
                 return Err(StanzaError::new(Condition::ResourceConstraint));
             }
@@ -471,6 +491,6 @@ fn ice_only(ice: IceUdpTransport) -> Transport {
     }
 }
 
-fn refused(error: &crate::sources::SourceError) -> StanzaError {
+fn refused(error: &SourceError) -> StanzaError {
     StanzaError::new(Condition::BadRequest).with_text(error.to_string())
 }

@@ -10,19 +10,23 @@ mod jingle;
 mod moderation;
 mod participant;
 mod room;
+mod saved;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use jitctl_wire::colibri2::MediaSource;
+use jitctl_wire::namespace::MUC_OWNER;
 use jitctl_wire::{Element, Iq, Jid};
+use serde::{Deserialize, Serialize};
 
 use crate::output::{Answer, EndReason, Event, Output, RequestId};
 use crate::selector::BridgeSelector;
 use crate::settings::{Entropy, Settings};
 use moderation::AvModerationState;
-use participant::{Participant, Session};
+use participant::{Muted, Participant, Session};
+pub use saved::SavedConference;
 pub use view::{ConferenceView, ParticipantView};
 
 /// A room under the focus's control.
@@ -45,6 +49,12 @@ pub struct Conference {
     /// Somebody waits for a bridge.
     bridge_missing: bool,
     av_moderation: AvModerationState,
+    /// What a moderator wants newcomers to start with.
+    start_muted: Muted,
+    /// Bare real addresses of people who logged in over another connection (secure domain).
+    authenticated: BTreeSet<String>,
+    /// Bridges that the next invitations avoid.
+    avoided: Vec<Jid>,
     /// What our last presence said, to send it only on change.
     presence_sent: Option<Element>,
     pending: BTreeMap<RequestId, Purpose>,
@@ -57,7 +67,7 @@ pub struct Conference {
 }
 
 /// How far the focus is in the room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     Joining,
     Configuring,
@@ -118,6 +128,9 @@ impl Conference {
             bridges: BTreeMap::new(),
             bridge_missing: false,
             av_moderation: AvModerationState::default(),
+            start_muted: Muted::default(),
+            authenticated: BTreeSet::new(),
+            avoided: Vec::new(),
             presence_sent: None,
             pending: BTreeMap::new(),
             next_request: 0,
@@ -178,6 +191,12 @@ impl Conference {
         self.advance(now, bridges);
     }
 
+    /// Somebody proved who they are over another connection: they become owner here.
+    pub fn note_authenticated(&mut self, person: &Jid) {
+        self.authenticated.insert(person.bare().to_owned());
+        self.grant_owner();
+    }
+
     /// Somebody asked for the room again: it is not abandoned.
     pub fn handle_request(&mut self, now: Instant) {
         if self.empty_deadline.is_some() {
@@ -215,8 +234,20 @@ impl Conference {
         self.advance(now, bridges);
     }
 
-    /// Ends the conference from outside.
+    /// Ends the conference from outside; people stay in the room without a focus.
     pub fn stop(&mut self) {
+        self.end(EndReason::Stopped);
+    }
+
+    /// Ends the meeting for all: the room is destroyed.
+    pub fn destroy(&mut self, reason: &str) {
+        if self.state == State::Ended {
+            return;
+        }
+        let destroy = Element::new("destroy", MUC_OWNER)
+            .with_child(Element::new("reason", MUC_OWNER).with_text(reason.to_owned()));
+        let query = Element::new("query", MUC_OWNER).with_child(destroy);
+        self.request(Purpose::Untracked, Iq::set(Some(self.room.clone()), query));
         self.end(EndReason::Stopped);
     }
 

@@ -7,13 +7,14 @@ use jitctl_wire::colibri2::{Endpoint, ForceMute};
 use jitctl_wire::moderation::{AvModeration, Mute, MuteKind};
 use jitctl_wire::namespace::MUC_ADMIN;
 use jitctl_wire::{Condition, Element, Iq, Jid, StanzaError};
+use serde::{Deserialize, Serialize};
 
 use super::participant::Muted;
 use super::{Conference, Purpose};
 use crate::selector::BridgeSelector;
 
 /// Which kinds need a moderator's leave, and who has it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct AvModerationState {
     enabled: BTreeSet<MuteKind>,
     allowed: BTreeMap<MuteKind, BTreeSet<String>>,
@@ -135,7 +136,7 @@ impl Conference {
         }
     }
 
-    fn enforce_mutes(&mut self) {
+    pub(super) fn enforce_mutes(&mut self) {
         let changed: Vec<(String, Muted)> = self
             .participants
             .iter()

@@ -1,9 +1,12 @@
 //! One person in the room, and the session with them.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use jitctl_wire::Jid;
 use jitctl_wire::jingle::SourceMap;
+use jitctl_wire::rtp::MediaKind;
+use jitctl_wire::{Jid, Presence};
+use serde::{Deserialize, Serialize};
 
 use crate::features::Features;
 use crate::output::RequestId;
@@ -35,6 +38,10 @@ pub(super) struct Participant {
     pub(super) sources: Sources,
     /// Media of theirs that the bridge drops.
     pub(super) muted: Muted,
+    /// What they say they send, muted sources left out.
+    pub(super) sending: Sending,
+    /// Whether an offer went out to them already.
+    pub(super) invited_before: bool,
     /// Where the invitation stands.
     pub(super) session: Session,
     /// Restarts they asked for by a new session.
@@ -44,10 +51,57 @@ pub(super) struct Participant {
 }
 
 /// Force-mute at the bridge.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Muted {
     pub(super) audio: bool,
     pub(super) video: bool,
+}
+
+/// What somebody sends unmuted, by the `SourceInfo` of their presence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sending {
+    pub(super) audio: bool,
+    pub(super) video: bool,
+}
+
+impl Sending {
+    /// Reads a presence; a source that does not say whether it is muted counts as muted.
+    pub(super) fn of(presence: &Presence) -> Self {
+        #[derive(Deserialize)]
+        struct Info {
+            #[serde(default = "muted")]
+            muted: bool,
+        }
+        fn muted() -> bool {
+            true
+        }
+        let info = presence
+            .payload
+            .iter()
+            .find(|child| child.name() == "SourceInfo")
+            .and_then(|info| serde_json::from_str::<BTreeMap<String, Info>>(&info.text()).ok())
+            .unwrap_or_default();
+        let sends = |letter: char| {
+            info.iter().any(|(name, info)| {
+                let kind = name
+                    .rsplit('-')
+                    .next()
+                    .and_then(|index| index.chars().next());
+                !info.muted && kind == Some(letter)
+            })
+        };
+        Self {
+            audio: sends('a'),
+            video: sends('v'),
+        }
+    }
+
+    pub(super) fn sends(self, kind: MediaKind) -> bool {
+        match kind {
+            MediaKind::Audio => self.audio,
+            MediaKind::Video => self.video,
+        }
+    }
 }
 
 /// Where an invitation stands.

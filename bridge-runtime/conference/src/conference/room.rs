@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use jitctl_wire::disco::{DiscoInfo, info_query};
 use jitctl_wire::muc::{self, Occupancy, STATUS_SELF};
-use jitctl_wire::namespace::{DATA_FORMS, FOCUS, JITSI_MEET, MUC_ADMIN, MUC_OWNER};
+use jitctl_wire::namespace::{DATA_FORMS, FOCUS, JITSI_MEET, MUC_ADMIN, MUC_OWNER, START_MUTED};
+use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::{Element, Iq, Jid, Presence, PresenceKind};
 
-use super::participant::{Muted, Participant, Session};
+use super::participant::{Muted, Participant, Sending, Session};
 use super::{Conference, Purpose, State};
 use crate::features::Features;
 use crate::output::{Answer, EndReason, Event, Output, RequestId};
@@ -105,12 +106,16 @@ impl Conference {
                     self.end(EndReason::NotOwner);
                 } else if self.state == State::Joining {
                     self.state = State::Configuring;
-                    let query = Element::new("query", MUC_OWNER);
-                    self.request(Purpose::RoomForm, Iq::get(Some(self.room.clone()), query));
+                    self.ask_room_form();
                 }
             }
             PresenceKind::Other => {}
         }
+    }
+
+    pub(super) fn ask_room_form(&mut self) {
+        let query = Element::new("query", MUC_OWNER);
+        self.request(Purpose::RoomForm, Iq::get(Some(self.room.clone()), query));
     }
 
     /// Reads the meeting id out of the form, then makes real addresses visible to all.
@@ -158,12 +163,25 @@ impl Conference {
         };
         let region = text("jitsi_participant_region");
         let stats_id = text("stats-id");
+        let sending = Sending::of(presence);
         self.empty_deadline = None;
+        if moderator && let Some(wish) = presence.child("startmuted", START_MUTED) {
+            let wanted = |name| wish.attribute(name) == Some("true");
+            self.start_muted = Muted {
+                audio: wanted("audio"),
+                video: wanted("video"),
+            };
+        }
         if let Some(known) = self.participants.get_mut(nick)
             && known.real == real
         {
+            let promoted = known.moderator != moderator;
             known.moderator = moderator;
             known.region = region;
+            known.sending = sending;
+            if promoted {
+                self.enforce_mutes();
+            }
             return;
         }
         // A nickname taken over by another connection is another person.
@@ -180,6 +198,8 @@ impl Conference {
             position: self.participants.len(),
             sources: Sources::default(),
             muted: Muted::default(),
+            sending,
+            invited_before: false,
             session: Session::None,
             restarts: RateLimit::default(),
             ice_restarts: RateLimit::default(),
@@ -187,6 +207,9 @@ impl Conference {
         self.seen += 1;
         self.participants.insert(nick.to_owned(), participant);
         self.mute_newcomer(nick);
+        self.event(Event::Joined {
+            participant: nick.to_owned(),
+        });
     }
 
     fn member_gone(&mut self, nick: &str) {
@@ -239,7 +262,8 @@ impl Conference {
                 .filter(|(_, participant)| {
                     !participant.moderator
                         && !participant.owner_asked
-                        && participant.real.domain() == domain
+                        && (participant.real.domain() == domain
+                            || self.authenticated.contains(participant.real.bare()))
                 })
                 .map(|(nick, _)| nick.clone())
                 .collect()
@@ -278,11 +302,18 @@ impl Conference {
                 .with("value", value)
         };
         let bridge_count = self.bridges.len();
+        let full = |kind| self.sender_limit_reached(kind, None);
+        let limit = |kind: MediaKind| {
+            full(kind)
+                .then(|| property(&format!("{}-limit-reached", kind.name()), true.to_string()))
+        };
         let properties = Element::new("conference-properties", FOCUS)
             .with_child(property("support-terminate-restart", "true".to_owned()))
             .with_children(
                 (bridge_count > 0).then(|| property("bridge-count", bridge_count.to_string())),
-            );
+            )
+            .with_children(limit(MediaKind::Audio))
+            .with_children(limit(MediaKind::Video));
         let missing = self
             .bridge_missing
             .then(|| Element::new("bridgeNotAvailable", FOCUS));

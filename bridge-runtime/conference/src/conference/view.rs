@@ -10,12 +10,18 @@ use super::{Conference, State};
 pub struct ParticipantView {
     /// Nickname, which is the endpoint identifier.
     pub id: String,
+    /// Real address.
+    pub real: Jid,
     /// The bridge that carries them.
     pub bridge: Option<Jid>,
     /// `waiting`, `allocating`, `invited` or `active`.
     pub session: &'static str,
     /// Whether they may moderate.
     pub moderator: bool,
+    /// Whether they say that they send sound.
+    pub sends_audio: bool,
+    /// Whether they say that they send a picture.
+    pub sends_video: bool,
     /// SSRCs they announced.
     pub ssrcs: usize,
 }
@@ -43,6 +49,7 @@ impl Conference {
             .iter()
             .map(|(id, someone)| ParticipantView {
                 id: id.clone(),
+                real: someone.real.clone(),
                 bridge: someone.session.bridge().cloned(),
                 session: match &someone.session {
                     Session::None => "waiting",
@@ -51,6 +58,8 @@ impl Conference {
                     Session::Open(_) => "invited",
                 },
                 moderator: someone.moderator,
+                sends_audio: someone.sending.audio,
+                sends_video: someone.sending.video,
                 ssrcs: someone.sources.ssrcs().count(),
             });
         ConferenceView {

@@ -169,6 +169,19 @@ impl Room {
         self.collect();
     }
 
+    /// A presence of somebody present, with this inside.
+    pub(crate) fn presence_with(&mut self, nick: &str, role: &str, payload: &str) {
+        let text = format!(
+            "<presence xmlns='jabber:client' from='capa@conference.meet.test/{nick}'>{payload}\
+             <x xmlns='http://jabber.org/protocol/muc#user'>\
+             <item affiliation='none' role='{role}' jid='{nick}@meet.test/r'/></x></presence>"
+        );
+        let presence = Presence::parse(&Element::parse(&text).unwrap()).unwrap();
+        self.conference
+            .handle_presence(self.now, &presence, &mut self.bridges);
+        self.collect();
+    }
+
     /// Somebody joins and tells what their client can do.
     pub(crate) fn join(&mut self, nick: &str, features: &[&str]) {
         self.presence(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jitctl_wire::muc::{self, Occupancy, STATUS_CREATED, STATUS_SELF};
 use jitctl_wire::{Condition, Element, Iq, Jid, Presence, PresenceKind, health, ping};
-use jitctl_xmpp::{Client, ClientConfig, ClientEvent, IqError};
+use jitctl_xmpp::{Client, ClientConfig, ClientEvent, IqError, SavedSession};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
@@ -26,14 +26,19 @@ pub(crate) struct Account {
     occupant: Jid,
     joined: bool,
     retry_join: Option<Instant>,
+    /// What an earlier process knew of bridges; counts once its session goes on.
+    restored: Vec<Element>,
 }
 
 impl Account {
+    /// `restored` are the bridges' presences that an earlier process left, when it was in the
+    /// brewery and `config` goes on with its session.
     pub(crate) fn start(
         state: Arc<FocusState>,
         conferences: Arc<dyn Conferences>,
         occupant: Jid,
         config: ClientConfig,
+        restored: Option<Vec<Element>>,
     ) -> (Self, UnboundedReceiver<ClientEvent>) {
         let (client, events) = Client::connect(config);
         let room = occupant.to_bare();
@@ -43,31 +48,50 @@ impl Account {
             client,
             room,
             occupant,
-            joined: false,
+            joined: restored.is_some(),
             retry_join: None,
+            restored: restored.unwrap_or_default(),
         };
         (account, events)
     }
 
-    /// Runs until `stopping` holds.
+    /// Runs until `stopping` holds. Then everything the server sent so far has been handed on, and
+    /// nothing more is read.
     pub(crate) async fn run(
         mut self,
         mut events: UnboundedReceiver<ClientEvent>,
         mut stopping: watch::Receiver<bool>,
-    ) {
+    ) -> Self {
         loop {
             self.act();
             let due = self.next_timeout().map(tokio::time::Instant::from_std);
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.handle_event(event),
-                    None => return,
+                    None => return self,
                 },
                 () = sleep_until(due) => self.handle_timeout(),
                 () = self.state.woken() => {}
-                () = stopped(&mut stopping) => return self.leave().await,
+                () = stopped(&mut stopping) => break,
             }
         }
+        self.client.stop_reading();
+        while let Some(event) = events.recv().await {
+            self.handle_event(event);
+            self.act();
+        }
+        self
+    }
+
+    /// Leaves session and brewery to another process: the session at the server, and what was
+    /// heard of bridges if the brewery is joined. `None` when the server keeps no sessions.
+    pub(crate) async fn detach(self) -> Option<(SavedSession, Option<Vec<Element>>)> {
+        let session = self.client.detach().await?;
+        let presences = self.joined.then(|| {
+            let registry = self.state.registry();
+            registry.presences().map(Presence::to_element).collect()
+        });
+        Some((session, presences))
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -134,13 +158,25 @@ impl Account {
         if !(resumed && self.joined) {
             self.joined = false;
             // A new session is in no room: what was known of bridges is void.
+            self.restored.clear();
             self.state.registry().handle_offline(false);
             let presence = Presence::available(None)
                 .with_payload(disco_info().capabilities(CAPABILITIES_NODE));
             self.client.send(presence.to_element());
             self.join();
         }
-        self.state.registry().handle_online(Instant::now());
+        let now = Instant::now();
+        let mut registry = self.state.registry();
+        for presence in self.restored.drain(..) {
+            if let Ok(presence) = Presence::parse(&presence) {
+                registry.handle_presence(now, &presence);
+            }
+        }
+        registry.handle_online(now);
+        drop(registry);
+        let joined = self.joined;
+        self.state
+            .update_connections(|connections| connections.account.joined = joined);
         self.conferences.handle_online(&self.client, jid, resumed);
     }
 
@@ -273,7 +309,8 @@ impl Account {
         });
     }
 
-    async fn leave(self) {
+    /// Leaves the brewery and ends the session.
+    pub(crate) async fn leave(self) {
         if self.joined {
             let farewell = Presence::unavailable(Some(self.occupant.clone()));
             self.client.send(farewell.to_element());

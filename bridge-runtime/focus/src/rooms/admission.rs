@@ -1,7 +1,8 @@
 //! Who may open a room, and what a refusal looks like.
 
 use jitctl_wire::conference_request::ConferenceRequest;
-use jitctl_wire::{Condition, Jid, StanzaError};
+use jitctl_wire::namespace::FOCUS;
+use jitctl_wire::{Condition, Element, StanzaError};
 
 /// Why a conference request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,8 +13,14 @@ pub enum Refusal {
     /// Only people with an account open rooms.
     #[error("only people with an account open rooms; guests wait for them")]
     NotAuthorized,
-    /// The focus cannot serve rooms now.
-    #[error("the focus is not connected to its XMPP server")]
+    /// The login shown is not known or over.
+    #[error("the login is not known or over: log in again")]
+    SessionInvalid,
+    /// The login shown belongs to another browser.
+    #[error("the login belongs to another browser")]
+    OtherMachine,
+    /// The focus gave the room up before it was in it, or is about to stop.
+    #[error("the focus could not open the room")]
     Unavailable,
 }
 
@@ -23,9 +30,14 @@ impl Refusal {
         let condition = match self {
             Self::BadRoom => Condition::BadRequest,
             Self::NotAuthorized => Condition::NotAuthorized,
+            Self::SessionInvalid | Self::OtherMachine => Condition::NotAcceptable,
             Self::Unavailable => Condition::ServiceUnavailable,
         };
-        StanzaError::new(condition).with_text(self.to_string())
+        let error = StanzaError::new(condition).with_text(self.to_string());
+        if self == Self::SessionInvalid {
+            return error.with_application(Element::new("session-invalid", FOCUS));
+        }
+        error
     }
 }
 
@@ -39,25 +51,26 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Whether `from` may open or enter the room; `exists` says whether it is open.
+    /// Whether the address is a room of ours.
     ///
     /// # Errors
-    /// The refusal to be told.
-    pub fn judge(
-        &self,
-        request: &ConferenceRequest,
-        from: Option<&Jid>,
-        exists: bool,
-    ) -> Result<(), Refusal> {
+    /// It is not.
+    pub fn check_room(&self, request: &ConferenceRequest) -> Result<(), Refusal> {
         let room = &request.room;
-        if room.domain() != self.conference_service || room.local().is_none() || !room.is_bare() {
-            return Err(Refusal::BadRoom);
+        if room.domain() == self.conference_service && room.local().is_some() && room.is_bare() {
+            Ok(())
+        } else {
+            Err(Refusal::BadRoom)
         }
-        let Some(domain) = &self.authenticated_domain else {
-            return Ok(());
-        };
-        let authenticated = from.is_some_and(|from| from.domain() == domain);
-        if authenticated || exists {
+    }
+
+    /// Whether somebody may open or enter a room: `known` says whether they have an account,
+    /// `exists` whether it is open.
+    ///
+    /// # Errors
+    /// They have to wait for somebody with an account.
+    pub fn judge(&self, known: bool, exists: bool) -> Result<(), Refusal> {
+        if self.authenticated_domain.is_none() || known || exists {
             Ok(())
         } else {
             Err(Refusal::NotAuthorized)
@@ -95,28 +108,17 @@ mod tests {
             "conference.meet.test",
             "x@conference.meet.test/nick",
         ] {
-            assert_eq!(
-                open.judge(&request(room), None, false),
-                Err(Refusal::BadRoom)
-            );
+            assert_eq!(open.check_room(&request(room)), Err(Refusal::BadRoom));
         }
-        assert_eq!(
-            open.judge(&request("x@conference.meet.test"), None, false),
-            Ok(())
-        );
+        assert_eq!(open.check_room(&request("x@conference.meet.test")), Ok(()));
     }
 
     #[test]
     fn guests_wait_for_somebody_with_an_account() {
         let secure = site(Some("meet.test"));
-        let room = request("x@conference.meet.test");
-        let guest: Jid = "a@guest.meet.test/r".parse().unwrap();
-        let host: Jid = "host@meet.test/r".parse().unwrap();
-        assert_eq!(
-            secure.judge(&room, Some(&guest), false),
-            Err(Refusal::NotAuthorized)
-        );
-        assert_eq!(secure.judge(&room, Some(&host), false), Ok(()));
-        assert_eq!(secure.judge(&room, Some(&guest), true), Ok(()));
+        assert_eq!(secure.judge(false, false), Err(Refusal::NotAuthorized));
+        assert_eq!(secure.judge(true, false), Ok(()));
+        assert_eq!(secure.judge(false, true), Ok(()));
+        assert_eq!(site(None).judge(false, false), Ok(()));
     }
 }

@@ -6,20 +6,31 @@
 
 mod admission;
 mod book;
+mod describe;
+mod logins;
+mod moves;
+mod pins;
 mod selector;
 mod task;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jitctl_conference::SavedConference;
 use jitctl_wire::conference_request::{ConferenceReply, ConferenceRequest};
 use jitctl_wire::moderation::AvModeration;
-use jitctl_wire::{Element, Iq, Jid, Presence};
+use jitctl_wire::namespace::FOCUS;
+use jitctl_wire::{Condition, Element, Iq, Jid, Presence, StanzaError};
 use jitctl_xmpp::Client;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 pub use admission::{Admission, Refusal};
+pub use moves::{Moved, Share};
+pub use pins::Pin;
 
 use crate::brewery::BridgeEvent;
 use crate::requests::Conferences;
@@ -55,8 +66,24 @@ enum Input {
     Offline { resumable: bool },
     /// Something happened to a bridge.
     Bridge(BridgeEvent),
+    /// Somebody ends a login.
+    LogOut {
+        client: Client,
+        iq: Iq,
+        session: String,
+    },
     /// An operator's command.
     Command(Command),
+    /// Another process goes on with everything.
+    Suspend(oneshot::Sender<SavedRooms>),
+}
+
+/// What the task leaves to the next process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct SavedRooms {
+    conferences: Vec<SavedConference>,
+    logins: logins::Logins,
+    pins: pins::Pins,
 }
 
 /// What operators do to rooms.
@@ -71,8 +98,8 @@ pub enum Command {
         /// Whether they were there.
         done: oneshot::Sender<bool>,
     },
-    /// Gives somebody a new session on a bridge chosen anew.
-    Move {
+    /// Gives somebody a new session.
+    Reinvite {
         /// Room, bare address.
         room: Jid,
         /// Nickname.
@@ -80,12 +107,47 @@ pub enum Command {
         /// Whether they were there.
         done: oneshot::Sender<bool>,
     },
+    /// Moves conferences to other bridges.
+    Move {
+        /// Which, and how many people of them.
+        share: Share,
+        /// Who was moved; `None` when there is no such room, person or bridge.
+        done: oneshot::Sender<Option<Moved>>,
+    },
+    /// Holds a room to a version of bridges.
+    Pin {
+        /// Room, bare address.
+        room: Jid,
+        /// Full version.
+        version: String,
+        /// For how long.
+        lasts: Duration,
+        /// It is done.
+        done: oneshot::Sender<()>,
+    },
+    /// Takes a pin away.
+    Unpin {
+        /// Room, bare address.
+        room: Jid,
+        /// Whether there was one.
+        done: oneshot::Sender<bool>,
+    },
+    /// The pins that hold.
+    Pins {
+        /// By room.
+        done: oneshot::Sender<BTreeMap<Jid, Pin>>,
+    },
     /// Ends a conference.
     End {
         /// Room, bare address.
         room: Jid,
         /// Whether there was one.
         done: oneshot::Sender<bool>,
+    },
+    /// Counts.
+    Count {
+        /// The numbers of now.
+        done: oneshot::Sender<RoomCounts>,
     },
     /// Describes the rooms.
     Describe {
@@ -97,7 +159,7 @@ pub enum Command {
 }
 
 /// Totals since the start, and how many there are now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoomCounts {
     /// Conferences now.
     pub conferences: usize,
@@ -105,42 +167,68 @@ pub struct RoomCounts {
     pub participants: usize,
     /// People in the largest.
     pub largest: usize,
+    /// Pairs of people who meet now.
+    pub pairs: usize,
+    /// Conferences now by their size; the last counts all larger ones.
+    pub sizes: [usize; 22],
     /// Conferences opened since the start.
     pub created: u64,
+    /// Requests for conferences.
+    pub requests: u64,
+    /// People who came since the start.
+    pub joined: u64,
     /// People moved because their bridge went.
     pub moved: u64,
-    /// New sessions that clients asked for.
+    /// Times that a bridge was taken out of a conference.
+    pub bridges_removed: u64,
+    /// People an operator moved, by nickname of the bridge they left.
+    pub moved_by_request: BTreeMap<String, u64>,
+    /// New sessions that clients asked for because ICE failed.
     pub restarts: u64,
+    /// New ICE credentials that clients asked for.
+    pub ice_restarts: u64,
+    /// Those refused: too many in a short time.
+    pub ice_restarts_refused: u64,
 }
 
 /// A handle on the task.
 #[derive(Debug, Clone)]
 pub struct Rooms {
     inputs: mpsc::UnboundedSender<Input>,
-    counts: Arc<std::sync::Mutex<RoomCounts>>,
     conference_service: String,
+    /// The component that tells who may unmute.
+    av_moderation: String,
 }
 
 impl Rooms {
-    /// Starts the task on the current runtime.
-    pub fn start(state: Arc<FocusState>) -> Self {
+    /// Starts the task on the current runtime, with what an earlier process left.
+    pub(crate) fn start(state: Arc<FocusState>, saved: Option<SavedRooms>) -> Self {
         let (inputs, receiver) = mpsc::unbounded_channel();
-        let counts = Arc::default();
         let rooms = Self {
             inputs,
-            counts: Arc::clone(&counts),
             conference_service: state.config.xmpp.muc.clone(),
+            av_moderation: format!("avmoderation.{}", state.config.xmpp.client_domain),
         };
-        tokio::spawn(task::Task::new(state, counts).run(receiver));
+        let mut task = task::Task::new(state);
+        if let Some(saved) = saved {
+            task.restore(saved);
+        }
+        tokio::spawn(task.run(receiver));
         rooms
     }
 
     /// The numbers of now.
-    pub fn counts(&self) -> RoomCounts {
-        *self
-            .counts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub async fn counts(&self) -> RoomCounts {
+        self.command(|done| Command::Count { done })
+            .await
+            .unwrap_or_default()
+    }
+
+    /// Ends the task's work without ending conferences. What comes later is not served.
+    pub(crate) async fn suspend(&self) -> Option<SavedRooms> {
+        let (done, answer) = oneshot::channel();
+        self.put(Input::Suspend(done));
+        answer.await.ok()
     }
 
     /// A conference request over HTTP.
@@ -164,15 +252,47 @@ impl Rooms {
         .unwrap_or(false)
     }
 
-    /// Moves somebody to a bridge chosen anew; says whether they were there.
-    pub async fn move_participant(&self, room: Jid, participant: String) -> bool {
-        self.command(|done| Command::Move {
+    /// Gives somebody a new session; says whether they were there.
+    pub async fn reinvite(&self, room: Jid, participant: String) -> bool {
+        self.command(|done| Command::Reinvite {
             room,
             participant,
             done,
         })
         .await
         .unwrap_or(false)
+    }
+
+    /// Moves conferences to other bridges; `None` when there is no such room, person or bridge.
+    pub async fn move_away(&self, share: Share) -> Option<Moved> {
+        self.command(|done| Command::Move { share, done })
+            .await
+            .flatten()
+    }
+
+    /// Holds a room to a version of bridges.
+    pub async fn pin(&self, room: Jid, version: String, lasts: Duration) {
+        let done = self.command(|done| Command::Pin {
+            room,
+            version,
+            lasts,
+            done,
+        });
+        done.await.unwrap_or_default();
+    }
+
+    /// Takes a pin away; says whether there was one.
+    pub async fn unpin(&self, room: Jid) -> bool {
+        self.command(|done| Command::Unpin { room, done })
+            .await
+            .unwrap_or(false)
+    }
+
+    /// The pins that hold.
+    pub async fn pins(&self) -> BTreeMap<Jid, Pin> {
+        self.command(|done| Command::Pins { done })
+            .await
+            .unwrap_or_default()
     }
 
     /// Ends a conference; says whether there was one.
@@ -209,13 +329,28 @@ impl Conferences for Rooms {
     fn handle_request(&self, client: &Client, iq: Iq) -> Option<Iq> {
         let payload = iq.payload.as_ref()?;
         if ConferenceRequest::matches(payload) {
-            let Ok(request) = ConferenceRequest::parse(payload) else {
-                return Some(iq);
+            let request = match ConferenceRequest::parse(payload) {
+                Ok(request) => request,
+                Err(error) => {
+                    let refusal =
+                        StanzaError::new(Condition::BadRequest).with_text(error.to_string());
+                    client.send(iq.refusal(refusal).to_element());
+                    return None;
+                }
             };
             self.put(Input::Asked {
                 client: client.clone(),
                 iq,
                 request,
+            });
+            return None;
+        }
+        if payload.is("logout", FOCUS) {
+            let session = payload.attribute("session-id").unwrap_or_default();
+            self.put(Input::LogOut {
+                client: client.clone(),
+                session: session.to_owned(),
+                iq,
             });
             return None;
         }
@@ -236,7 +371,9 @@ impl Conferences for Rooms {
             {
                 self.put(Input::Presence(presence));
             }
-        } else if let Some(news) = AvModeration::of(stanza) {
+        } else if stanza.attribute("from") == Some(self.av_moderation.as_str())
+            && let Some(news) = AvModeration::of(stanza)
+        {
             self.put(Input::AvModeration(news));
         }
     }
@@ -256,13 +393,4 @@ impl Conferences for Rooms {
     fn handle_bridge(&self, event: &BridgeEvent) {
         self.put(Input::Bridge(event.clone()));
     }
-}
-
-/// Properties of every reply.
-fn reply_properties(authentication: bool) -> BTreeMap<String, String> {
-    [
-        ("authentication".to_owned(), authentication.to_string()),
-        ("visitors-supported".to_owned(), "false".to_owned()),
-    ]
-    .into()
 }

@@ -14,6 +14,8 @@ use crate::state::FocusState;
 pub(super) struct RegistrySelector<'r> {
     pub(super) state: &'r FocusState,
     pub(super) loads: &'r Loads,
+    /// Version of bridges the room is pinned to.
+    pub(super) pinned: Option<&'r str>,
 }
 
 impl BridgeSelector for RegistrySelector<'_> {
@@ -37,7 +39,7 @@ impl BridgeSelector for RegistrySelector<'_> {
         let placement = Placement {
             region: request.region,
             current,
-            pinned_version: None,
+            pinned_version: self.pinned,
         };
         let chosen = select(&candidates, placement).ok()?;
         let selected = SelectedBridge {

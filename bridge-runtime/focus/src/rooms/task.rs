@@ -1,35 +1,33 @@
 //! The task that owns all conferences.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use jitctl_conference::{
     Answer, Conference, ConferenceView, Entropy, Event, Output, RequestId, Settings,
 };
-use jitctl_wire::conference_request::{ConferenceReply, ConferenceRequest};
+use jitctl_wire::conference_request::ConferenceRequest;
+use jitctl_wire::namespace::FOCUS;
 use jitctl_wire::{Element, Iq, Jid};
 use jitctl_xmpp::{Client, IqError};
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::book::{Deadlines, Loads};
+use super::logins::{Asker, Logins};
+use super::pins::Pins;
 use super::selector::RegistrySelector;
-use super::{Admission, Command, Input, Refusal, RoomCounts, reply_properties};
+use super::waiting::{Waiting, Way, reply};
+use super::{Admission, Command, Input, Refusal, RoomCounts, SavedRooms, describe};
 use crate::brewery::BridgeEvent;
 use crate::state::FocusState;
 
 /// How long a client or a bridge may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Somebody waits until the focus is in a room.
-enum Waiting {
-    Xmpp { client: Client, iq: Box<Iq> },
-    Http(oneshot::Sender<Result<ConferenceReply, Refusal>>),
-}
-
-struct Room {
-    conference: Conference,
+pub(super) struct Room {
+    pub(super) conference: Conference,
     waiting: Vec<Waiting>,
 }
 
@@ -42,19 +40,24 @@ struct Answered {
 
 pub(super) struct Task {
     state: Arc<FocusState>,
-    counts: Arc<Mutex<RoomCounts>>,
     admission: Admission,
     account: Option<(Client, Jid)>,
-    rooms: HashMap<Jid, Room>,
+    pub(super) rooms: HashMap<Jid, Room>,
+    /// Conferences of an earlier process that wait for its session to go on.
+    restored: bool,
+    /// The next process serves what comes now.
+    suspended: bool,
+    logins: Logins,
+    pins: Pins,
     deadlines: Deadlines,
     loads: Loads,
-    totals: RoomCounts,
+    pub(super) totals: RoomCounts,
     answers: mpsc::UnboundedSender<Answered>,
     answered: mpsc::UnboundedReceiver<Answered>,
 }
 
 impl Task {
-    pub(super) fn new(state: Arc<FocusState>, counts: Arc<Mutex<RoomCounts>>) -> Self {
+    pub(super) fn new(state: Arc<FocusState>) -> Self {
         let (answers, answered) = mpsc::unbounded_channel();
         let xmpp = &state.config.xmpp;
         let admission = Admission {
@@ -64,14 +67,50 @@ impl Task {
         Self {
             admission,
             state,
-            counts,
             account: None,
             rooms: HashMap::new(),
+            restored: false,
+            suspended: false,
+            logins: Logins::default(),
+            pins: Pins::default(),
             deadlines: Deadlines::default(),
             loads: Loads::default(),
             totals: RoomCounts::default(),
             answers,
             answered,
+        }
+    }
+
+    /// Takes up what an earlier process left; its conferences go on with its session.
+    pub(super) fn restore(&mut self, saved: SavedRooms) {
+        let now = Instant::now();
+        self.logins = saved.logins;
+        self.pins = saved.pins;
+        self.restored = true;
+        for saved in saved.conferences {
+            let name = saved.room().clone();
+            match Conference::restore(now, saved, self.settings(), entropy()) {
+                Ok(conference) => {
+                    let waiting = Vec::new();
+                    self.loads.set(&name, conference.bridge_loads());
+                    self.rooms.insert(
+                        name,
+                        Room {
+                            conference,
+                            waiting,
+                        },
+                    );
+                }
+                Err(error) => tracing::warn!(room = %name, %error, "conference not taken up"),
+            }
+        }
+        tracing::info!(conferences = self.rooms.len(), "took up conferences");
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            authenticated_domain: self.admission.authenticated_domain.clone(),
+            ..self.state.config.conference.settings()
         }
     }
 
@@ -87,7 +126,6 @@ impl Task {
                 Some(answered) = self.answered.recv() => self.handle_answered(answered),
                 () = sleep_until(due) => self.handle_timeout(),
             }
-            self.publish_counts();
         }
     }
 
@@ -100,10 +138,22 @@ impl Task {
             } => {
                 let from = iq.from.clone();
                 let iq = Box::new(iq);
-                self.asked(&request, from.as_ref(), Waiting::Xmpp { client, iq });
+                self.asked(&request, from.as_ref(), Way::Xmpp { client, iq });
             }
             Input::AskedByHttp { request, reply } => {
-                self.asked(&request, None, Waiting::Http(reply));
+                self.asked(&request, None, Way::Http(reply));
+            }
+            Input::LogOut {
+                client,
+                iq,
+                session,
+            } => {
+                self.logins.log_out(&session);
+                let done = Element::new("logout", FOCUS);
+                client.send(iq.result(Some(done)).to_element());
+            }
+            Input::Suspend(done) => {
+                let _ = done.send(self.suspend());
             }
             Input::Iq(iq) => self.occupant_iq(&iq),
             Input::Presence(presence) => {
@@ -132,6 +182,12 @@ impl Task {
                 if !resumed {
                     // Another session: the server has taken us out of every room.
                     self.end_all();
+                } else if std::mem::take(&mut self.restored) {
+                    for room in self.room_names() {
+                        self.with_room(&room, |conference, now, bridges| {
+                            conference.resume(now, bridges);
+                        });
+                    }
                 }
             }
             Input::Offline { resumable } => {
@@ -145,21 +201,58 @@ impl Task {
         }
     }
 
-    fn asked(&mut self, request: &ConferenceRequest, from: Option<&Jid>, waiting: Waiting) {
+    fn asked(&mut self, request: &ConferenceRequest, from: Option<&Jid>, way: Way) {
+        self.totals.requests += 1;
         let now = Instant::now();
+        if let Err(refusal) = self.admission.check_room(request) {
+            return way.refuse(refusal);
+        }
         let exists = self.rooms.contains_key(&request.room);
-        if let Err(refusal) = self.admission.judge(request, from, exists) {
-            return waiting.refuse(refusal);
+        let asker = match &self.admission.authenticated_domain {
+            Some(domain) => self
+                .logins
+                .identify(request, from, domain, SystemTime::now()),
+            None => Ok(Asker::default()),
+        };
+        let asker = match asker {
+            Ok(asker) => asker,
+            Err(refusal) => return way.refuse(refusal),
+        };
+        if let Err(refusal) = self.admission.judge(asker.identity.is_some(), exists) {
+            return way.refuse(refusal);
+        }
+        if self.suspended || self.account.is_none() {
+            // The server or the next process is back in a moment: clients ask again.
+            let room = request.room.as_str();
+            return way.answer(reply(
+                room,
+                &self.own_address(),
+                false,
+                self.authenticates(),
+            ));
         }
         if !exists && let Err(refusal) = self.open(now, request) {
-            return waiting.refuse(refusal);
+            return way.refuse(refusal);
         }
         let Some(room) = self.rooms.get_mut(&request.room) else {
-            return waiting.refuse(Refusal::Unavailable);
+            return way.refuse(Refusal::Unavailable);
         };
         room.conference.handle_request(now);
-        room.waiting.push(waiting);
+        if let (Some(person), Some(_)) = (from, &asker.identity) {
+            room.conference.note_authenticated(person);
+        }
+        room.waiting.push(Waiting { way, asker });
         self.drive(&request.room);
+    }
+
+    fn authenticates(&self) -> bool {
+        self.admission.authenticated_domain.is_some()
+    }
+
+    /// The bare address clients know the focus by.
+    fn own_address(&self) -> String {
+        let xmpp = &self.state.config.xmpp;
+        format!("{}@{}", xmpp.username, xmpp.domain)
     }
 
     fn open(&mut self, now: Instant, request: &ConferenceRequest) -> Result<(), Refusal> {
@@ -170,15 +263,13 @@ impl Task {
                 .get(name)
                 .and_then(|value| value.parse().ok())
         };
-        let settings = Settings {
-            authenticated_domain: self.admission.authenticated_domain.clone(),
-            start_audio_muted: limit("startAudioMuted"),
-            start_video_muted: limit("startVideoMuted"),
-            ..self.state.config.conference.settings()
-        };
-        let entropy = Entropy::new(|| uuid::Uuid::new_v4().as_u128());
-        let conference = Conference::new(now, request.room.clone(), jid.clone(), settings, entropy)
-            .map_err(|_| Refusal::BadRoom)?;
+        let mut settings = self.settings();
+        // A site's own rule stands; without one the first client's wish counts.
+        settings.start_audio_muted = settings.start_audio_muted.or(limit("startAudioMuted"));
+        settings.start_video_muted = settings.start_video_muted.or(limit("startVideoMuted"));
+        let conference =
+            Conference::new(now, request.room.clone(), jid.clone(), settings, entropy())
+                .map_err(|_| Refusal::BadRoom)?;
         tracing::info!(room = %request.room, "conference opened");
         self.totals.created += 1;
         self.rooms.insert(
@@ -189,6 +280,25 @@ impl Task {
             },
         );
         Ok(())
+    }
+
+    /// Everything for the next process. Nobody is told that anything ends.
+    fn suspend(&mut self) -> SavedRooms {
+        let (focus, authenticates) = (self.own_address(), self.authenticates());
+        let mut conferences = Vec::new();
+        for (name, room) in self.rooms.drain() {
+            conferences.extend(room.conference.save());
+            for waiting in room.waiting {
+                waiting.answer(reply(name.as_str(), &focus, false, authenticates));
+            }
+        }
+        self.suspended = true;
+        self.account = None;
+        SavedRooms {
+            conferences,
+            logins: std::mem::take(&mut self.logins),
+            pins: std::mem::take(&mut self.pins),
+        }
     }
 
     fn occupant_iq(&mut self, iq: &Iq) {
@@ -255,19 +365,42 @@ impl Task {
                 });
                 let _ = done.send(kicked.unwrap_or(false));
             }
-            Command::Move {
+            Command::Reinvite {
                 room,
                 participant,
                 done,
             } => {
-                let moved = self.with_room(&room, |conference, now, bridges| {
-                    conference.move_participant(now, &participant, bridges)
+                let invited = self.with_room(&room, |conference, now, bridges| {
+                    conference.reinvite_participant(now, &participant, bridges)
                 });
-                let _ = done.send(moved.unwrap_or(false));
+                let _ = done.send(invited.unwrap_or(false));
+            }
+            Command::Move { share, done } => {
+                let _ = done.send(self.move_away(&share));
+            }
+            Command::Pin {
+                room,
+                version,
+                lasts,
+                done,
+            } => {
+                self.pins.set(room, version, lasts, SystemTime::now());
+                let _ = done.send(());
+            }
+            Command::Unpin { room, done } => {
+                let _ = done.send(self.pins.remove(&room));
+            }
+            Command::Pins { done } => {
+                let _ = done.send(self.pins.list(SystemTime::now()));
             }
             Command::End { room, done } => {
-                let ended = self.with_room(&room, |conference, _, _| conference.stop());
+                let ended = self.with_room(&room, |conference, _, _| {
+                    conference.destroy("ended by the operator");
+                });
                 let _ = done.send(ended.is_some());
+            }
+            Command::Count { done } => {
+                let _ = done.send(self.count());
             }
             Command::Describe { room, done } => {
                 let _ = done.send(self.describe(room.as_ref()));
@@ -278,7 +411,9 @@ impl Task {
     fn describe(&self, room: Option<&Jid>) -> Value {
         if let Some(room) = room {
             let known = self.rooms.get(room);
-            return known.map_or(Value::Null, |room| describe(&room.conference.view()));
+            return known.map_or(Value::Null, |room| {
+                describe::conference(&room.conference.view())
+            });
         }
         let mut views: Vec<ConferenceView> = self
             .rooms
@@ -286,7 +421,7 @@ impl Task {
             .map(|room| room.conference.view())
             .collect();
         views.sort_by(|a, b| a.room.cmp(&b.room));
-        views.iter().map(describe).collect()
+        views.iter().map(describe::conference).collect()
     }
 
     fn end_all(&mut self) {
@@ -295,12 +430,12 @@ impl Task {
         }
     }
 
-    fn room_names(&self) -> Vec<Jid> {
+    pub(super) fn room_names(&self) -> Vec<Jid> {
         self.rooms.keys().cloned().collect()
     }
 
     /// Feeds a conference and carries out what it asks for.
-    fn with_room<T>(
+    pub(super) fn with_room<T>(
         &mut self,
         room: &Jid,
         feed: impl FnOnce(&mut Conference, Instant, &mut RegistrySelector<'_>) -> T,
@@ -309,6 +444,7 @@ impl Task {
         let mut bridges = RegistrySelector {
             state: &self.state,
             loads: &self.loads,
+            pinned: self.pins.version(room, SystemTime::now()),
         };
         let result = feed(&mut known.conference, Instant::now(), &mut bridges);
         self.drive(room);
@@ -336,27 +472,17 @@ impl Task {
             }
         }
         if room.conference.is_ready() && !room.waiting.is_empty() {
-            let authentication = self.admission.authenticated_domain.is_some();
-            let focus = self
-                .account
-                .as_ref()
-                .map(|(_, jid)| jid.bare())
-                .unwrap_or_default();
-            let reply = ConferenceReply {
-                room: name.to_string(),
-                ready: true,
-                focus_jid: focus.to_owned(),
-                session_id: None,
-                identity: None,
-                properties: reply_properties(authentication),
-            };
+            let xmpp = &self.state.config.xmpp;
+            let focus = format!("{}@{}", xmpp.username, xmpp.domain);
+            let authenticates = self.admission.authenticated_domain.is_some();
+            let reply = reply(name.as_str(), &focus, true, authenticates);
             for waiting in room.waiting.drain(..) {
-                waiting.grant(&reply);
+                waiting.answer(reply.clone());
             }
         }
         if ended {
             for waiting in room.waiting.drain(..) {
-                waiting.refuse(Refusal::Unavailable);
+                waiting.way.refuse(Refusal::Unavailable);
             }
             self.rooms.remove(name);
             self.deadlines.set(name, None);
@@ -367,45 +493,35 @@ impl Task {
         self.loads.set(name, room.conference.bridge_loads());
     }
 
-    fn publish_counts(&mut self) {
-        let sizes = self
-            .rooms
-            .values()
-            .map(|room| room.conference.participant_count());
-        let (mut participants, mut largest) = (0, 0);
-        for size in sizes {
-            participants += size;
-            largest = largest.max(size);
+    /// The bridge of this nickname or occupant address, if it is known.
+    pub(super) fn bridge_called(&self, name: &str) -> Option<Jid> {
+        let registry = self.state.registry();
+        registry
+            .bridges()
+            .find(|bridge| bridge.nickname() == name || bridge.occupant.as_str() == name)
+            .map(|bridge| bridge.occupant.clone())
+    }
+
+    fn count(&self) -> RoomCounts {
+        let mut totals = self.totals.clone();
+        totals.conferences = self.rooms.len();
+        for room in self.rooms.values() {
+            let size = room.conference.participant_count();
+            totals.participants += size;
+            totals.pairs += size * size.saturating_sub(1) / 2;
+            totals.largest = totals.largest.max(size);
+            let bucket = size.min(totals.sizes.len() - 1);
+            if let Some(count) = totals.sizes.get_mut(bucket) {
+                *count += 1;
+            }
         }
-        self.totals.conferences = self.rooms.len();
-        self.totals.participants = participants;
-        self.totals.largest = largest;
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = self.totals;
+        totals
     }
 }
 
-impl Waiting {
-    fn grant(self, reply: &ConferenceReply) {
-        match self {
-            Self::Xmpp { client, iq } => {
-                client.send(iq.result(Some(reply.to_element())).to_element());
-            }
-            Self::Http(sender) => {
-                let _ = sender.send(Ok(reply.clone()));
-            }
-        }
-    }
-
-    fn refuse(self, refusal: Refusal) {
-        match self {
-            Self::Xmpp { client, iq } => {
-                client.send(iq.refusal(refusal.to_stanza_error()).to_element());
-            }
-            Self::Http(sender) => {
-                let _ = sender.send(Err(refusal));
-            }
-        }
-    }
+/// Random identifiers of conferences.
+fn entropy() -> Entropy {
+    Entropy::new(|| uuid::Uuid::new_v4().as_u128())
 }
 
 fn send(client: Option<&Client>, stanza: Element) {
@@ -441,6 +557,10 @@ fn request(
 fn note(room: &Jid, event: &Event, totals: &mut RoomCounts) {
     match event {
         Event::Ready => tracing::debug!(%room, "in the room"),
+        Event::Joined { participant } => {
+            totals.joined += 1;
+            tracing::debug!(%room, participant, "joined");
+        }
         Event::Invited {
             participant,
             bridge,
@@ -454,6 +574,7 @@ fn note(room: &Jid, event: &Event, totals: &mut RoomCounts) {
         }
         Event::BridgeRemoved { bridge, moved, why } => {
             totals.moved += u64::try_from(*moved).unwrap_or_default();
+            totals.bridges_removed += 1;
             let bridge = bridge.resource().unwrap_or_default();
             tracing::warn!(%room, bridge, moved, why, "bridge taken out of the conference");
         }
@@ -464,44 +585,19 @@ fn note(room: &Jid, event: &Event, totals: &mut RoomCounts) {
             totals.restarts += 1;
             tracing::info!(%room, participant, granted, "new session asked for");
         }
+        Event::IceRestartRequested {
+            participant,
+            granted,
+        } => {
+            totals.ice_restarts += 1;
+            totals.ice_restarts_refused += u64::from(!granted);
+            tracing::info!(%room, participant, granted, "new ICE credentials asked for");
+        }
         Event::ParticipantFailed { participant, why } => {
             tracing::warn!(%room, participant, why, "participant cannot be served");
         }
         Event::Ended(reason) => tracing::info!(%room, ?reason, "conference over"),
     }
-}
-
-fn describe(view: &ConferenceView) -> Value {
-    let participants: Vec<Value> = view
-        .participants
-        .iter()
-        .map(|someone| {
-            json!({
-                "id": someone.id,
-                "bridge": someone.bridge.as_ref().and_then(Jid::resource),
-                "session": someone.session,
-                "moderator": someone.moderator,
-                "ssrcs": someone.ssrcs,
-            })
-        })
-        .collect();
-    let bridges: serde_json::Map<String, Value> = view
-        .bridges
-        .iter()
-        .map(|(bridge, count)| {
-            (
-                bridge.resource().unwrap_or_default().to_owned(),
-                json!(count),
-            )
-        })
-        .collect();
-    json!({
-        "room": view.room.as_str(),
-        "meeting_id": view.meeting_id,
-        "ready": view.ready,
-        "participants": participants,
-        "bridges": bridges,
-    })
 }
 
 async fn sleep_until(due: Option<tokio::time::Instant>) {

@@ -1,5 +1,7 @@
 //! `<sources>` of an endpoint or of the bridge itself.
 
+use serde::{Deserialize, Serialize};
+
 use crate::namespace::{COLIBRI2, SOURCES};
 use crate::parse::{ParseError, boolean, expect, required};
 use crate::rtp::MediaKind;
@@ -7,7 +9,7 @@ use crate::source::{Source, SourceGroup};
 use crate::xml::Element;
 
 /// `<media-source>`: one camera, screen or microphone with all its SSRCs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaSource {
     /// Audio or video.
     pub kind: MediaKind,

@@ -23,7 +23,7 @@ pub enum SourceMapError {
 }
 
 /// The sources of one owner.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnedSources {
     /// Video SSRCs.
     pub video: Vec<Source>,
@@ -43,7 +43,7 @@ impl OwnedSources {
 }
 
 /// Sources by the endpoint that owns them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceMap(pub BTreeMap<String, OwnedSources>);
 
 #[derive(Serialize, Deserialize)]

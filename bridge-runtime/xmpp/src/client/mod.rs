@@ -18,6 +18,7 @@ use crate::backoff::Backoff;
 use crate::credentials::Credentials;
 use crate::failure::Failure;
 use crate::login::Target;
+use crate::stream::SavedSession;
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct ClientConfig {
     /// Path of the WebSocket to speak through, such as `/xmpp-websocket`; the target's address is
     /// then that of a web server. Without one it is that of an XMPP server.
     pub websocket: Option<String>,
+    /// The session of an earlier process, to go on with if the server still has it.
+    pub resume: Option<SavedSession>,
 }
 
 impl ClientConfig {
@@ -54,6 +57,7 @@ impl ClientConfig {
             login_timeout: Duration::from_secs(15),
             backoff: Backoff::default(),
             websocket: None,
+            resume: None,
         }
     }
 }
@@ -114,6 +118,10 @@ enum Command {
         timeout: Duration,
         answer: oneshot::Sender<Result<Option<Element>, IqError>>,
     },
+    StopReading,
+    Detach {
+        done: oneshot::Sender<Option<SavedSession>>,
+    },
     Close {
         done: oneshot::Sender<()>,
     },
@@ -161,6 +169,21 @@ impl Client {
                 Err(_) => Err(IqError::Timeout),
             }
         }
+    }
+
+    /// Takes nothing from the server any more. The receiver of events ends after those that came
+    /// before; sending goes on until [`Client::detach`].
+    pub fn stop_reading(&self) {
+        let _ = self.commands.send(Command::StopReading);
+    }
+
+    /// Sends what is queued and drops the connection without ending the session, which the server
+    /// keeps for a while (XEP-0198): another process goes on with it through
+    /// [`ClientConfig::resume`]. `None` when the server does not offer that.
+    pub async fn detach(&self) -> Option<SavedSession> {
+        let (done, receiver) = oneshot::channel();
+        self.commands.send(Command::Detach { done }).ok()?;
+        receiver.await.ok().flatten()
     }
 
     /// Sends what is queued, closes the stream in an orderly way and ends the connection.

@@ -11,7 +11,7 @@ use super::pending::Pending;
 use super::{ClientConfig, ClientEvent, Command, IqError};
 use crate::failure::Failure;
 use crate::login::{LoginTrace, Session, log_in};
-use crate::stream::{Output, Resumption};
+use crate::stream::{Output, Resumption, SavedSession};
 
 /// Bytes that may wait for a slow server before the connection counts as lost.
 const MAXIMUM_UNSENT_BYTES: usize = 64 << 20;
@@ -24,7 +24,14 @@ const STABLE: Duration = Duration::from_secs(10);
 const MAXIMUM_HELD: usize = 10_000;
 
 /// Why the task stops.
-struct Stop(Option<oneshot::Sender<()>>);
+enum Stop {
+    /// Nobody holds the other end any more.
+    Abandoned,
+    /// The stream is to be closed in an orderly way.
+    Close(oneshot::Sender<()>),
+    /// The session is to be left to another process.
+    Detach(oneshot::Sender<Option<SavedSession>>),
+}
 
 struct Connection {
     config: ClientConfig,
@@ -35,6 +42,8 @@ struct Connection {
     resumption: Option<Resumption>,
     /// Stanzas for the session to be resumed.
     held: Vec<Element>,
+    /// Events are still wanted.
+    reading: bool,
 }
 
 pub(super) async fn run(
@@ -50,19 +59,27 @@ pub(super) async fn run(
         keepalive: config.keepalive,
         websocket: config.websocket.clone(),
     };
+    let resumption = config.resume.clone().map(Resumption::from);
     let mut connection = Connection {
         config,
         settings,
         commands,
         events,
         pending: Pending::new(),
-        resumption: None,
+        resumption,
         held: Vec::new(),
+        reading: true,
     };
-    let Stop(done) = connection.run().await;
+    let stop = connection.run().await;
     connection.pending.fail_all();
-    if let Some(done) = done {
-        let _ = done.send(());
+    match stop {
+        Stop::Abandoned => {}
+        Stop::Close(done) => {
+            let _ = done.send(());
+        }
+        Stop::Detach(done) => {
+            let _ = done.send(connection.saved());
+        }
     }
 }
 
@@ -100,7 +117,7 @@ impl Connection {
                 })
                 .is_err()
             {
-                return Stop(None);
+                return Stop::Abandoned;
             }
             if let Some(stop) = self.wait(retry_in).await {
                 return stop;
@@ -160,8 +177,13 @@ impl Connection {
 
     fn handle_offline(&mut self, command: Option<Command>) -> Option<Stop> {
         match command {
-            None => Some(Stop(None)),
-            Some(Command::Close { done }) => Some(Stop(Some(done))),
+            None => Some(Stop::Abandoned),
+            Some(Command::Close { done }) => Some(Stop::Close(done)),
+            Some(Command::Detach { done }) => Some(Stop::Detach(done)),
+            Some(Command::StopReading) => {
+                self.stop_reading();
+                None
+            }
             Some(Command::Send(stanza)) => {
                 self.hold(stanza);
                 None
@@ -180,6 +202,19 @@ impl Connection {
                 None
             }
         }
+    }
+
+    fn stop_reading(&mut self) {
+        self.reading = false;
+        // The owner sees the end of events once it has taken those that came before.
+        self.events = mpsc::unbounded_channel().0;
+    }
+
+    /// The session as another process needs it.
+    fn saved(&mut self) -> Option<SavedSession> {
+        let mut saved = SavedSession::from(self.resumption.take()?);
+        saved.unacknowledged.append(&mut self.held);
+        Some(saved)
     }
 
     fn hold(&mut self, stanza: Element) {
@@ -206,10 +241,14 @@ impl Connection {
             .is_err()
         {
             machine::close(&mut session).await;
-            return Ok(Stop(None));
+            return Ok(Stop::Abandoned);
         }
         let result = self.exchange(&mut session).await;
         match result {
+            Ok(Stop::Detach(done)) => {
+                self.resumption = session.machine.into_resumption();
+                Ok(Stop::Detach(done))
+            }
             Ok(stop) => {
                 machine::close(&mut session).await;
                 Ok(stop)
@@ -241,7 +280,7 @@ impl Connection {
                     Output::Write(bytes) => unsent.extend_from_slice(&bytes),
                     Output::Stanza(stanza) => {
                         if !self.deliver(stanza, jid) {
-                            return Ok(Stop(None));
+                            return Ok(Stop::Abandoned);
                         }
                     }
                     Output::Failed(failure) => {
@@ -270,7 +309,7 @@ impl Connection {
                 }
             };
             tokio::select! {
-                read = reader.read(&mut buffer) => match read {
+                read = reader.read(&mut buffer), if self.reading => match read {
                     Ok(count) if count > 0 => {
                         let bytes = buffer.get(..count).unwrap_or_default();
                         machine.handle_bytes(Instant::now(), bytes);
@@ -288,12 +327,19 @@ impl Connection {
                 command = self.commands.recv() => match command {
                     None => {
                         let _ = writer.write_all(&unsent).await;
-                        return Ok(Stop(None));
+                        return Ok(Stop::Abandoned);
                     }
                     Some(Command::Close { done }) => {
                         let _ = writer.write_all(&unsent).await;
-                        return Ok(Stop(Some(done)));
+                        return Ok(Stop::Close(done));
                     }
+                    Some(Command::Detach { done }) => {
+                        // What does not get through is sent again by whoever goes on.
+                        let _ = writer.write_all(&unsent).await;
+                        let _ = writer.flush().await;
+                        return Ok(Stop::Detach(done));
+                    }
+                    Some(Command::StopReading) => self.stop_reading(),
                     Some(Command::Send(stanza)) => machine.send(stanza),
                     Some(Command::Request { iq, timeout, answer }) => {
                         let stanza = self.pending.add(iq, timeout, answer);

@@ -9,6 +9,49 @@ const MAXIMUM_UNACKNOWLEDGED: usize = 10_000;
 /// An acknowledgement is asked for after so many stanzas.
 const ASK_EVERY: u32 = 5;
 
+/// A session that another process may go on with.
+///
+/// It is worth nothing without the account's password, but holds what is in flight: keep it as
+/// private as the connection was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedSession {
+    /// The server's identifier of the session.
+    pub id: String,
+    /// Our address.
+    pub jid: Jid,
+    /// Stanzas received (modulo 2^32).
+    pub received: u32,
+    /// Stanzas the server acknowledged (modulo 2^32).
+    pub acknowledged: u32,
+    /// Stanzas sent since then, and those that still have to be.
+    pub unacknowledged: Vec<Element>,
+}
+
+impl From<SavedSession> for Resumption {
+    fn from(saved: SavedSession) -> Self {
+        Self {
+            id: saved.id,
+            jid: saved.jid,
+            received: saved.received,
+            acknowledged: saved.acknowledged,
+            unacknowledged: saved.unacknowledged.into(),
+            since_asked: 0,
+        }
+    }
+}
+
+impl From<Resumption> for SavedSession {
+    fn from(resumption: Resumption) -> Self {
+        Self {
+            id: resumption.id,
+            jid: resumption.jid,
+            received: resumption.received,
+            acknowledged: resumption.acknowledged,
+            unacknowledged: resumption.unacknowledged.into(),
+        }
+    }
+}
+
 /// What is needed to go on over another connection.
 #[derive(Debug, Clone)]
 pub struct Resumption {

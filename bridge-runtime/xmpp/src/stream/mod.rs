@@ -18,7 +18,7 @@ use jitctl_wire::{Element, Jid};
 
 pub use client::{ClientStream, StreamSettings};
 pub use component::ComponentStream;
-pub use management::Resumption;
+pub use management::{Resumption, SavedSession};
 
 use crate::failure::{Failure, Stage};
 

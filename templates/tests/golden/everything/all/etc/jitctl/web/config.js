@@ -11,7 +11,8 @@ var config = {
     bosh: "https://meet.test/http-bind",
     websocketKeepAliveUrl: "https://meet.test/_unlock",
 
-    // Rooms are asked for over HTTP, before XMPP is up.
+    // Rooms are asked for over HTTP, before XMPP is up. In a secure domain they are asked for over
+    // XMPP, which says who asks.
     conferenceRequestUrl: "https://meet.test/conference-request/v1",
     focusUserJid: "focus@auth.meet.test",
 

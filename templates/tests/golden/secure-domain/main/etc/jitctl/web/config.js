@@ -12,9 +12,6 @@ var config = {
     websocket: "wss://meet.example.org/xmpp-websocket",
     bosh: "https://meet.example.org/http-bind",
     websocketKeepAliveUrl: "https://meet.example.org/_unlock",
-
-    // Rooms are asked for over HTTP, before XMPP is up.
-    conferenceRequestUrl: "https://meet.example.org/conference-request/v1",
     focusUserJid: "focus@auth.meet.example.org",
 
     bridgeChannel: {

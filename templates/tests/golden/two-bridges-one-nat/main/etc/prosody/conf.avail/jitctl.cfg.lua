@@ -93,7 +93,10 @@ VirtualHost "meet.example.org"
 
 VirtualHost "auth.meet.example.org"
 	authentication = "internal_hashed"
+	-- A bridge or focus that is restarted or loses its connection comes back to its rooms within
+	-- this time; what is said meanwhile waits for it.
 	smacks_hibernation_time = 15
+	smacks_max_queue_size = 10000
 	-- Issued by the site's own authority, which focus and bridges verify against.
 	ssl = {
 		certificate = "/etc/prosody/certs/auth.meet.example.org.crt";

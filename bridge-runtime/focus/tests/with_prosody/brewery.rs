@@ -1,15 +1,8 @@
 //! Focus and bridges find, watch and lose each other at a real Prosody.
-#![forbid(unsafe_code)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Bridge, Focus};
 use jitctl_testing::{BREWERY, CLIENT_DOMAIN, COMPONENT, Prosody, SERVICE_DOMAIN, Setup, wait_for};
 use jitctl_wire::brewery::BridgeStats;
 use jitctl_wire::colibri2::ConferenceModify;
@@ -19,7 +12,6 @@ use jitctl_wire::{Condition, Element, Iq, Jid, Presence, muc};
 use jitctl_xmpp::{
     Client, ClientConfig, ClientEvent, Credentials, IqError, ServerAddress, Target, Trust,
 };
-use support::{Bridge, Focus};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,4 +1,6 @@
-//! Private HTTP: health, version, metrics, statistics, bridges.
+//! Private HTTP: health, version, metrics, statistics, state, and what operators do.
+
+mod operations;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,9 +40,29 @@ pub(crate) fn router(state: Arc<FocusState>, rooms: Rooms) -> Router {
         .route("/debug", get(debug))
         .route("/debug/conferences", get(conferences))
         .route("/debug/conference/{room}", get(conference))
-        .route("/rooms/{room}/end", post(end_room))
-        .route("/rooms/{room}/kick/{participant}", post(kick))
-        .route("/rooms/{room}/move/{participant}", post(move_participant))
+        .route("/debug/conferences-full", get(conferences))
+        .route("/rtcstats", get(|| async { Json(json!({})) }))
+        .route("/rooms/{room}/end", post(operations::end_room))
+        .route("/rooms/{room}/kick/{participant}", post(operations::kick))
+        .route(
+            "/rooms/{room}/reinvite/{participant}",
+            post(operations::reinvite),
+        )
+        .route("/rooms/{room}/move", post(operations::move_room))
+        .route(
+            "/move-endpoints/move-endpoint",
+            get(operations::move_endpoint),
+        )
+        .route(
+            "/move-endpoints/move-endpoints",
+            get(operations::move_endpoints),
+        )
+        .route(
+            "/move-endpoints/move-fraction",
+            get(operations::move_fraction),
+        )
+        .route("/pin", get(operations::pins).post(operations::pin))
+        .route("/pin/remove", post(operations::unpin))
         .route("/conference-request/v1", post(conference_request))
         .with_state(Site { state, rooms })
 }
@@ -57,19 +79,23 @@ async fn version() -> Json<Value> {
     Json(json!({ "name": "jitctl-focus", "version": VERSION, "os": "Linux" }))
 }
 
-async fn metrics_text(State(Site { state, .. }): Shared, headers: HeaderMap) -> Response {
+async fn metrics_text(State(Site { state, rooms }): Shared, headers: HeaderMap) -> Response {
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
     let format = MetricFormat::negotiate(accept);
-    let body = render(&metrics(&state, Instant::now()), PREFIX, format);
+    let body = render(
+        &metrics(&state, &rooms.counts().await, Instant::now()),
+        PREFIX,
+        format,
+    );
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
 async fn statistics(State(Site { state, rooms }): Shared) -> Json<Value> {
     let now = Instant::now();
     let counts = BridgeCounts::of(&state, now);
-    let conferences = rooms.counts();
+    let conferences = rooms.counts().await;
     let health = state.check_health(now);
     let reason = match &health {
         Ok(()) => "OK",
@@ -84,8 +110,19 @@ async fn statistics(State(Site { state, rooms }): Shared) -> Json<Value> {
         "largest_conference": conferences.largest,
         "participants": conferences.participants,
         "total_conferences_created": conferences.created,
-        "bridge_failures": { "participants_moved": conferences.moved },
-        "participant_notifications": { "request_restart": conferences.restarts },
+        "total_participants": conferences.joined,
+        "endpoint_pairs": conferences.pairs,
+        "conference_sizes": conferences.sizes,
+        "visitors": 0,
+        "conferences_with_visitors": 0,
+        "bridge_failures": {
+            "participants_moved": conferences.moved,
+            "bridges_removed": conferences.bridges_removed,
+        },
+        "participant_notifications": {
+            "ice_failed": conferences.restarts,
+            "request_restart": conferences.restarts,
+        },
         "bridge_selector": {
             "bridge_count": counts.all,
             "operational_bridge_count": counts.operational,
@@ -113,44 +150,12 @@ async fn conferences(State(Site { rooms, .. }): Shared) -> Json<Value> {
 }
 
 async fn conference(State(site): Shared, Path(room): Path<String>) -> Response {
-    let Ok(room) = room.parse() else {
+    let Some(room) = operations::room_address(&site, &room) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     match site.rooms.describe(Some(room)).await {
         Value::Null => StatusCode::NOT_FOUND.into_response(),
         view => Json(view).into_response(),
-    }
-}
-
-async fn end_room(State(site): Shared, Path(room): Path<String>) -> StatusCode {
-    match room.parse() {
-        Ok(room) => found(site.rooms.end(room).await),
-        Err(_) => StatusCode::BAD_REQUEST,
-    }
-}
-
-async fn kick(State(site): Shared, Path((room, who)): Path<(String, String)>) -> StatusCode {
-    match room.parse() {
-        Ok(room) => found(site.rooms.kick(room, who).await),
-        Err(_) => StatusCode::BAD_REQUEST,
-    }
-}
-
-async fn move_participant(
-    State(site): Shared,
-    Path((room, who)): Path<(String, String)>,
-) -> StatusCode {
-    match room.parse() {
-        Ok(room) => found(site.rooms.move_participant(room, who).await),
-        Err(_) => StatusCode::BAD_REQUEST,
-    }
-}
-
-fn found(found: bool) -> StatusCode {
-    if found {
-        StatusCode::OK
-    } else {
-        StatusCode::NOT_FOUND
     }
 }
 
@@ -193,6 +198,10 @@ async fn conference_request(
         Ok(reply) => Json(reply).into_response(),
         Err(refusal) => {
             let status = match refusal {
+                // The word clients look for: they ask again without the login.
+                Refusal::SessionInvalid | Refusal::OtherMachine => {
+                    return (StatusCode::BAD_REQUEST, "invalid-session").into_response();
+                }
                 Refusal::BadRoom => StatusCode::BAD_REQUEST,
                 Refusal::NotAuthorized => StatusCode::FORBIDDEN,
                 Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

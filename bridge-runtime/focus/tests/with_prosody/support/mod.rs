@@ -26,6 +26,11 @@ pub(crate) struct Focus {
 
 impl Focus {
     pub(crate) fn start(prosody: &Prosody) -> Self {
+        Self::start_with(prosody, "")
+    }
+
+    /// With further configuration.
+    pub(crate) fn start_with(prosody: &Prosody, further: &str) -> Self {
         secret(prosody, "focus-password", FOCUS_PASSWORD);
         secret(prosody, "component-secret", COMPONENT_SECRET);
         let http_port = free_port();
@@ -45,12 +50,15 @@ name = "{COMPONENT}"
 secret_file = "{}"
 [http]
 private = "127.0.0.1:{http_port}"
-"#,
+[handover]
+directory = "{}"
+{further}"#,
             prosody.client_port,
             prosody.path("focus-password").display(),
             prosody.authority_file().display(),
             prosody.component_port,
             prosody.path("component-secret").display(),
+            prosody.path("").display(),
         );
         let path = prosody.path("focus.toml");
         fs::write(&path, config).unwrap();
@@ -94,6 +102,10 @@ private = "127.0.0.1:{http_port}"
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         request(self.http_port, "GET", path, "").expect("the focus answers")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
+        request(self.http_port, "POST", path, body).expect("the focus answers")
     }
 
     pub(crate) fn wait_until_listening(&self) {
@@ -166,11 +178,15 @@ presence_interval_seconds = 1
             let stop = async {
                 let _ = stopped.await;
             };
+            // A task of its own: it must end with the runtime, not before and in good order.
+            let run = runtime.spawn(async {
+                jitctl_bridge::run(config, connections, Arc::new(NoMedia), stop)
+                    .await
+                    .unwrap();
+            });
             runtime.block_on(async {
                 tokio::select! {
-                    result = jitctl_bridge::run(config, connections, Arc::new(NoMedia), stop) => {
-                        result.unwrap();
-                    }
+                    result = run => result.unwrap(),
                     _ = killed => {}
                 }
             });
@@ -234,7 +250,7 @@ fn request(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, Stri
     write!(
         socket,
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
     .ok()?;
