@@ -22,9 +22,9 @@ pub use client::{Client, ClientConfig, ClientEvent, IqError};
 pub use credentials::Credentials;
 pub use dns::ServerAddress;
 pub use failure::{Failure, Stage, TlsFailure};
-pub use stream::SavedSession;
 pub use login::{LoginTrace, Socket, Target};
 pub use probe::{LoginOutcome, probe_login, probe_login_over};
+pub use stream::SavedSession;
 pub use tls::{Trust, TrustError};
 
 /// Random lower-case hexadecimal digits from the operating system.
