@@ -9,12 +9,17 @@
     reason = "test support: a broken set-up ends the test"
 )]
 
+mod person;
+
 use std::fmt;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+pub use person::Person;
 
 /// The DNS name of every test site.
 pub const DOMAIN: &str = "meet.test";
@@ -50,6 +55,15 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
+    fn of(output: &Output, shown: &[&str]) -> Self {
+        Self {
+            command: format!("jitctl {}", shown.join(" ")),
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Holds that the command ended with `code`, and shows everything when not.
     ///
     /// # Panics
@@ -183,6 +197,34 @@ impl Lab {
         finish(&mut self.command(arguments), arguments)
     }
 
+    /// The same with something on standard input.
+    ///
+    /// # Panics
+    /// When `jitctl` does not start.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("jitctl starts");
+        let mut stdin = child.stdin.take().expect("standard input is a pipe");
+        stdin.write_all(input.as_bytes()).expect("it is read");
+        drop(stdin);
+        let output = child.wait_with_output().expect("jitctl ends");
+        Outcome::of(&output, arguments)
+    }
+
+    /// Runs a program of this machine as a client on the lab's internet.
+    pub fn as_client(&self, words: &[&str]) -> Outcome {
+        let all: Vec<&str> = ["exec", "client", "--"]
+            .into_iter()
+            .chain(words.iter().copied())
+            .collect();
+        self.lab(&all)
+    }
+
     /// Runs `jitctl lab … --name THIS`.
     ///
     /// # Panics
@@ -268,12 +310,7 @@ pub fn finish(command: &mut Command, shown: &[&str]) -> Outcome {
         .stdin(Stdio::null())
         .output()
         .expect("the program starts");
-    Outcome {
-        command: format!("jitctl {}", shown.join(" ")),
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    Outcome::of(&output, shown)
 }
 
 /// Waits until `condition` holds.

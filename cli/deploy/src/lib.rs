@@ -18,6 +18,7 @@ macro_rules! append {
 
 pub mod accounts;
 pub mod artifacts;
+pub mod drain;
 pub mod executor;
 pub mod facts;
 pub mod firewall;

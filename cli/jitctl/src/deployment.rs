@@ -227,12 +227,7 @@ fn resolve(desired: &[DesiredHost], vault: &Vault) -> Result<Vec<ResolvedHost>, 
         .iter()
         .map(|host| ResolvedHost::new(host.clone(), vault))
         .collect::<Result<_, _>>()
-        .map_err(|error| {
-            Failure::new(
-                Exit::Usage,
-                Problem::new(error.to_string()).help("run `jitctl secrets init`"),
-            )
-        })
+        .map_err(|error| Failure::new(Exit::Usage, Problem::new(error.to_string())))
 }
 
 /// Our programs: by option, by environment, else in `artifacts` beside this program.

@@ -8,6 +8,7 @@ use jitctl_deploy::lease::Holder;
 use jitctl_deploy::{ApplyOptions, ApplyReport, Event, HostOutcome, SitePlan};
 use jitctl_inventory::names::HostName;
 use miette::Report;
+use nix::unistd::{Uid, User};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -166,6 +167,7 @@ pub(crate) fn holder(why: &str) -> Holder {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("SUDO_USER")
         .or_else(|| variable("USER"))
+        .or_else(|| Some(User::from_uid(Uid::current()).ok()??.name))
         .unwrap_or_else(|| "somebody".into());
     let machine = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let started = std::time::SystemTime::now()

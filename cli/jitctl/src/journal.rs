@@ -46,13 +46,14 @@ pub(crate) fn sort(entries: &mut [Entry]) {
 fn entry(host: &str, line: &str) -> Option<Entry> {
     let value: Value = serde_json::from_str(line).ok()?;
     let microseconds: i64 = value["__REALTIME_TIMESTAMP"].as_str()?.parse().ok()?;
-    let unit = ["_SYSTEMD_UNIT", "UNIT", "SYSLOG_IDENTIFIER"]
+    // What systemd says about a unit names it in `UNIT`; its own unit is `init.scope`.
+    let unit = ["UNIT", "_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER"]
         .iter()
         .find_map(|key| value[key].as_str())
         .unwrap_or("-");
     Some(Entry {
         microseconds,
-        time: Timestamp::from_microsecond(microseconds).ok()?.to_string(),
+        time: format!("{:.6}", Timestamp::from_microsecond(microseconds).ok()?),
         host: host.to_owned(),
         unit: unit.trim_end_matches(".service").to_owned(),
         priority: value["PRIORITY"]
@@ -123,7 +124,7 @@ mod tests {
         let (entries, cursor) = parse("m1", &format!("{LINE}\n-- cursor: s=1;i=2\n"));
         assert_eq!(
             entries[0].human(Style::PLAIN),
-            "2025-11-24T16:00:00Z m1 jitctl-focus: Added new videobridge"
+            "2025-11-24T16:00:00.000000Z m1 jitctl-focus: Added new videobridge"
         );
         assert_eq!(cursor.as_deref(), Some("s=1;i=2"));
     }

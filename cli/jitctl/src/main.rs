@@ -19,6 +19,7 @@ mod logging;
 mod plan_view;
 mod printer;
 mod rotation;
+mod saved_plan;
 mod site;
 mod status;
 mod vault;

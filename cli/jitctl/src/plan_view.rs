@@ -194,6 +194,9 @@ fn action(action: &Action) -> String {
 /// The last line of every plan.
 pub(crate) fn summary(plan: &SitePlan) -> String {
     let changing: Vec<&HostPlan> = plan.hosts.iter().filter(|host| !host.is_empty()).collect();
+    if plan.hosts.is_empty() {
+        return "No host answered: there is no plan.".to_owned();
+    }
     if changing.is_empty() {
         return format!("Nothing to do on {}.", count(plan.hosts.len(), "host"));
     }

@@ -82,9 +82,22 @@ pub enum SecretsError {
     },
     /// The encrypted file needs an identity.
     #[error("`{}` is encrypted, and no identity file was named", path.display())]
-    #[diagnostic(code(S008), help("name your age identity with `--identity FILE`"))]
+    #[diagnostic(
+        code(S008),
+        help("name the file with your age identity in the variable `JITCTL_AGE_IDENTITY`")
+    )]
     NoIdentity {
         /// The encrypted file.
+        path: PathBuf,
+    },
+    /// Nobody could open the file again.
+    #[error("`{}` names nobody who could open the encrypted file", path.display())]
+    #[diagnostic(
+        code(S014),
+        help("write your own public key into it: `age-keygen -y KEYFILE > {}`", path.display())
+    )]
+    NoRecipient {
+        /// The list of recipients.
         path: PathBuf,
     },
     /// Encryption or decryption failed.
@@ -120,7 +133,7 @@ pub enum SecretsError {
     #[error("there is no secret `{name}`")]
     #[diagnostic(
         code(S012),
-        help("`jitctl secrets list` shows the names; `jitctl secrets init` fills gaps")
+        help("`jitctl secrets show` lists the names; `jitctl secrets init` fills gaps")
     )]
     Unknown {
         /// The name.

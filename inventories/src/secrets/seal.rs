@@ -34,8 +34,8 @@ pub(super) fn seal(
             .to_recipients()
             .map_err(|error| fail(identity, error.to_string()))?,
         (true, None) => {
-            return Err(SecretsError::NoIdentity {
-                path: target.to_path_buf(),
+            return Err(SecretsError::NoRecipient {
+                path: recipients.to_path_buf(),
             });
         }
     };

@@ -119,8 +119,12 @@ impl Run<'_> {
         if let Err(stop) = self.prepare().await {
             return Err(self.give_up(stop).await);
         }
+        let counted = self.disturbed_bridges().await;
         match self.switch().await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.wait_for_bridges(&counted).await;
+                Ok(())
+            }
             Err(Stop::Error(error)) => Err(error),
             Err(Stop::Red(gate)) => Err(self.roll_back(gate).await),
         }
@@ -203,6 +207,49 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The bridges that the focus counts and that will have to come back, because signalling
+    /// restarts.
+    async fn disturbed_bridges(&self) -> Vec<String> {
+        let restarts = self.context.plan.interruptions.iter();
+        let signalling = ["prosody.service", "jitctl-focus.service"];
+        if !restarts
+            .into_iter()
+            .any(|one| signalling.contains(&one.unit.as_str()))
+        {
+            return Vec::new();
+        }
+        gates::counted_now(self.remote).await.unwrap_or_default()
+    }
+
+    /// Waits until they are back. One that does not come back is said but takes nothing back: the
+    /// cause may well be its own.
+    async fn wait_for_bridges(&mut self, nicknames: &[String]) {
+        if nicknames.is_empty() {
+            return;
+        }
+        self.send(Event::Started {
+            host: self.name(),
+            phase: Phase::Gates,
+            title: "wait for the bridges to come back",
+            done: self.done,
+            total: self.total.max(self.done + 1),
+        });
+        let end = Instant::now() + self.options.gate_limit;
+        for nickname in nicknames {
+            let limit = end.saturating_duration_since(Instant::now());
+            let back = gates::wait_counted(self.remote, nickname, true, limit).await;
+            if !matches!(back, Ok(Ok(_))) {
+                self.send(Event::Warning {
+                    host: self.name(),
+                    text: format!(
+                        "bridge `{nickname}` did not come back after the restart; `jitctl doctor` \
+                         says why"
+                    ),
+                });
+            }
+        }
     }
 
     /// The MAIN hosts of the site.

@@ -193,6 +193,23 @@ pub async fn wait_counted(
     })))
 }
 
+/// The nicknames of the bridges that the focus on a MAIN host counts now; none when it does not
+/// answer.
+///
+/// # Errors
+/// The host cannot be reached.
+pub async fn counted_now(main: &dyn Remote) -> Result<Vec<String>, RemoteError> {
+    let text = format!(
+        r#"{HTTP}http_get http://127.0.0.1:8888/debug | tr '{{' '\n' | grep -F '"operational":true' |
+    sed -n 's/.*"nickname":"\([^"]*\)".*/\1/p'
+"#
+    );
+    let deadline = Duration::from_secs(15);
+    let script = Script::new("ask the focus for its bridges", text, deadline);
+    let output = main.run(script).await?;
+    Ok(output.text().lines().map(str::to_owned).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

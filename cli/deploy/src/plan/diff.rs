@@ -1,6 +1,6 @@
 //! Diffs that show no secret.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jitctl_templates::desired::SecretName;
 use similar::TextDiff;
@@ -39,17 +39,17 @@ pub(super) fn values_in(marker_text: &str, content: &str) -> Option<Vec<(SecretN
     rest.is_empty().then_some(values)
 }
 
-/// The secrets whose values differ between two contents of the same text.
-pub(super) fn changed_values(marker_text: &str, old: &str, new: &str) -> Vec<SecretName> {
-    let (Some(before), Some(after)) = (values_in(marker_text, old), values_in(marker_text, new))
-    else {
+/// The secrets that two contents have both, with other values. Each content comes with the text
+/// that it was made from.
+pub(super) fn changed_values(old: (&str, &str), new: (&str, &str)) -> Vec<SecretName> {
+    let (Some(before), Some(after)) = (values_in(old.0, old.1), values_in(new.0, new.1)) else {
         return Vec::new();
     };
+    let after: BTreeMap<SecretName, String> = after.into_iter().collect();
     let mut changed: Vec<SecretName> = before
         .into_iter()
-        .zip(after)
-        .filter(|(before, after)| before.1 != after.1)
-        .map(|(before, _)| before.0)
+        .filter(|(name, value)| after.get(name).is_some_and(|now| now != value))
+        .map(|(name, _)| name)
         .collect();
     changed.dedup();
     changed
@@ -95,8 +95,16 @@ mod tests {
     #[test]
     fn only_the_changed_secret_is_named() {
         let text = "a=@@secret:x@@\nb=@@secret:y@@\n";
-        let changed = changed_values(text, "a=1\nb=2\n", "a=1\nb=3\n");
+        let changed = changed_values((text, "a=1\nb=2\n"), (text, "a=1\nb=3\n"));
         assert_eq!(changed, [SecretName("y".into())]);
+    }
+
+    #[test]
+    fn a_secret_that_leaves_a_text_changes_no_other() {
+        let old = "a=@@secret:x@@\nb=@@secret:y@@\n";
+        let new = "a=@@secret:x@@\n";
+        let changed = changed_values((old, "a=1\nb=2\n"), (new, "a=1\n"));
+        assert_eq!(changed, []);
     }
 
     #[test]

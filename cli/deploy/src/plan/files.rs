@@ -125,7 +125,7 @@ fn old_text(
     let new = String::from_utf8_lossy(&file.content);
     let marker_text = owned.and_then(|owned| owned.marker_text.as_deref());
     if let (Some(_), Some(text)) = (as_we_wrote_it, marker_text) {
-        let changed = changed_values(&file.file.content, content, &new);
+        let changed = changed_values((text, content), (&file.file.content, &new));
         return (text.to_owned(), changed);
     }
     let private = !file.secrets.is_empty() || marker_text.is_some();
@@ -134,7 +134,8 @@ fn old_text(
     }
     let known = values_in(&file.file.content, &new).unwrap_or_default();
     let texts = [file.file.content.as_str(), marker_text.unwrap_or_default()];
-    let changed = changed_values(&file.file.content, content, &new);
+    let ours = file.file.content.as_str();
+    let changed = changed_values((ours, content), (ours, &new));
     if changed.is_empty() {
         (visible_part(content, &known, &texts), changed)
     } else {

@@ -101,7 +101,7 @@ impl AddBridge {
                 plan: &plan,
                 detail,
             });
-            if !context.confirm(&format!("Add `{name}`?"), "--yes")? {
+            if !context.confirm(&format!("Add `{name}`?"), "--yes").await? {
                 context.printer.note("nothing was changed");
                 return Ok(Exit::Failure);
             }
@@ -162,7 +162,7 @@ impl AddBridge {
             *expected == offered.fingerprint
         } else {
             let question = format!("Is this the key of `{name}`?");
-            context.confirm(&question, "--fingerprint SHA256:…")?
+            context.confirm(&question, "--fingerprint SHA256:…").await?
         };
         if !accepted {
             return Err(Failure::usage(

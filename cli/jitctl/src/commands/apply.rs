@@ -1,8 +1,6 @@
 //! `jitctl apply`: make the hosts what the inventory says, exactly as the plan shows.
 
-use std::path::{Path, PathBuf};
-
-use jitctl_deploy::SitePlan;
+use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::deployment::{Asking, Deployment};
@@ -11,6 +9,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::help;
 use crate::plan_view::{Detail, PlanView};
+use crate::saved_plan;
 
 /// Make the hosts what the inventory says.
 ///
@@ -30,7 +29,8 @@ use crate::plan_view::{Detail, PlanView};
     ],
 ))]
 pub(crate) struct Apply {
-    /// A plan saved with `jitctl plan --out`.
+    /// A plan saved with `jitctl plan --out`; it says which hosts.
+    #[arg(conflicts_with = "on")]
     plan: Option<PathBuf>,
 
     /// Which hosts: names, `@role`, `region=…`, `label=…`, `*`, `!` for not; commas between.
@@ -57,7 +57,15 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let asking = Asking::Hosts(self.parallel);
-        let mut deployment = Deployment::prepare(context, self.on.as_deref(), asking).await?;
+        let saved = self.plan.as_deref().map(saved_plan::read).transpose()?;
+        let mut deployment = match &saved {
+            Some(plan) => {
+                let site = context.open()?;
+                let names = saved_plan::hosts(plan, &site)?;
+                Deployment::of(context, site, &names, asking).await?
+            }
+            None => Deployment::prepare(context, self.on.as_deref(), asking).await?,
+        };
         if self.all_or_nothing
             && let Some(mut failure) = deployment.silence()
         {
@@ -65,10 +73,11 @@ impl Apply {
             failure.exit = Exit::Connect;
             return Err(failure);
         }
-        let plan = match &self.plan {
-            Some(path) => saved(path, &deployment)?,
-            None => deployment.plan()?,
-        };
+        let mut plan = deployment.plan()?;
+        if let Some(saved) = saved {
+            saved_plan::still_holds(&saved, &plan)?;
+            plan = saved;
+        }
         if plan.is_empty() && deployment.silent.is_empty() {
             context.printer.view(&enactment::unchanged(&plan));
             return Ok(Exit::Success);
@@ -79,7 +88,7 @@ impl Apply {
                 plan: &plan,
                 detail: Detail::Diffs,
             });
-            if !context.confirm("Apply this plan?", "--yes")? {
+            if !context.confirm("Apply this plan?", "--yes").await? {
                 context.printer.note("nothing was changed");
                 return Ok(Exit::Failure);
             }
@@ -92,33 +101,4 @@ impl Apply {
         };
         enactment::run(context, &mut deployment, &plan, "apply", &limits).await
     }
-}
-
-/// Reads a saved plan; hosts that moved since it was made are refused.
-fn saved(path: &Path, deployment: &Deployment) -> Result<SitePlan, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("cannot read `{}`: {error}", path.display()), "")
-    })?;
-    let plan: SitePlan = serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(
-            format!("`{}` is no plan: {error}", path.display()),
-            "make one with `jitctl plan --out FILE`",
-        )
-    })?;
-    let moved: Vec<&str> = plan
-        .hosts
-        .iter()
-        .filter(|host| {
-            let facts = deployment.facts.get(&host.host);
-            facts.is_some_and(|facts| facts.basis() != host.basis)
-        })
-        .map(|host| host.host.as_str())
-        .collect();
-    if moved.is_empty() {
-        return Ok(plan);
-    }
-    Err(Failure::usage(
-        format!("changed since the plan was made: {}", moved.join(", ")),
-        "plan again, review, and apply the new plan",
-    ))
 }

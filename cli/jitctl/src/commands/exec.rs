@@ -32,7 +32,12 @@ pub(crate) struct Exec {
     timeout: u64,
 
     /// The command and its arguments; one argument alone is a line for the shell.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 

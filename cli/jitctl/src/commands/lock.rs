@@ -14,6 +14,13 @@ use crate::printer::{Cell, Style, View, table};
 
 /// Show or release the leases that keep two operators apart.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = help::tail(
+    &[
+        ("jitctl lock show", "who works on which host"),
+        ("jitctl lock release --on b1", "after a run that died on another machine"),
+    ],
+    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect],
+))]
 pub(crate) struct Lock {
     #[command(subcommand)]
     command: Command,
@@ -67,7 +74,7 @@ impl Lock {
         let (which, released) = match &self.command {
             Command::Show(which) => (which, false),
             Command::Release { which, yes } => {
-                let asked = *yes || context.confirm("Take the leases away?", "--yes")?;
+                let asked = *yes || context.confirm("Take the leases away?", "--yes").await?;
                 if !asked {
                     return Ok(Exit::Failure);
                 }

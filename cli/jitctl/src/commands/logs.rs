@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jitctl_transport::{Remote as _, RemoteError, Script, SshRemote, quote};
+use jitctl_transport::{Output, Remote as _, RemoteError, Script, SshRemote, quote};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -75,7 +75,7 @@ impl Logs {
         let mut cursors = BTreeMap::new();
         loop {
             let exit = self.look(context, &remotes, &mut cursors).await;
-            if !self.follow {
+            if exit == Exit::Failure || !self.follow {
                 return Ok(exit);
             }
             tokio::time::sleep(PAUSE).await;
@@ -100,6 +100,10 @@ impl Logs {
         for (host, result) in join_all(looks).await {
             match result {
                 Ok(output) => {
+                    if let Some(complaint) = complaint(&output) {
+                        context.printer.warn(&format!("`{host}`: {complaint}"));
+                        exit = Exit::Failure;
+                    }
                     let (found, cursor) = journal::parse(&host, &output.text());
                     entries.extend(found);
                     if let Some(cursor) = cursor {
@@ -116,6 +120,9 @@ impl Logs {
             }
         }
         journal::sort(&mut entries);
+        if entries.is_empty() && exit == Exit::Success && !self.follow {
+            context.printer.note("no message matches");
+        }
         for entry in &entries {
             show(context, entry);
         }
@@ -149,10 +156,14 @@ impl Logs {
                 option("--since", since);
             }
         }
-        // `journalctl --grep` ends with 1 when nothing matches: that is no failure.
-        line.push_str(" || :");
         Script::new("read the journal", line, Duration::from_secs(30))
     }
+}
+
+/// Why `journalctl` refused. That `--grep` matches nothing is no failure, though its status is 1.
+fn complaint(output: &Output) -> Option<String> {
+    let said = output.stderr.trim();
+    (!output.success() && !said.is_empty()).then(|| said.to_owned())
 }
 
 fn show(context: &Context, entry: &Entry) {

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::help;
 use crate::plan_view::{Detail, PlanView};
+use crate::saved_plan;
 
 /// Show what an apply would change, host by host and file by file. Nothing is touched.
 ///
@@ -63,7 +64,7 @@ impl Plan {
             _ => Detail::Diffs,
         };
         if let Some(path) = &self.out {
-            save(path, &plan)?;
+            saved_plan::write(path, &plan)?;
         }
         context.printer.view(&PlanView {
             plan: &plan,
@@ -75,15 +76,4 @@ impl Plan {
             None => Ok(Exit::Changes),
         }
     }
-}
-
-fn save(path: &PathBuf, plan: &jitctl_deploy::SitePlan) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(plan)
-        .map_err(|error| Failure::other(format!("cannot write JSON: {error}"), String::new()))?;
-    std::fs::write(path, text).map_err(|error| {
-        Failure::other(
-            format!("cannot write `{}`: {error}", path.display()),
-            "choose another place with `--out`",
-        )
-    })
 }

@@ -68,7 +68,7 @@ impl Rollback {
         let view = RolledBack { hosts };
         if !self.yes {
             context.printer.chatter_view(&view);
-            if !context.confirm("Put these releases back?", "--yes")? {
+            if !context.confirm("Put these releases back?", "--yes").await? {
                 context.printer.note("nothing was changed");
                 return Ok(Exit::Failure);
             }

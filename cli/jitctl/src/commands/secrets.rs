@@ -19,6 +19,15 @@ use crate::vault;
 /// `secrets.yaml.age` for the recipients in `secrets.recipients`; `JITCTL_AGE_IDENTITY` names the
 /// identity file that opens it.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = help::tail(
+    &[
+        ("jitctl secrets show", "what there is, by name"),
+        ("jitctl secrets rotate xmpp-bridge", "a fresh value, without a broken minute"),
+    ],
+    &[
+        Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Locked, Exit::RolledBack,
+    ],
+))]
 pub(crate) struct Secrets {
     #[command(subcommand)]
     command: Command,
@@ -119,9 +128,10 @@ impl Secrets {
             }
             Command::Encrypt => {
                 secrets::encrypt(&vault::location(context))?;
-                context
-                    .printer
-                    .note("the secrets are encrypted; the plain file is gone");
+                context.printer.note(
+                    "the secrets are encrypted; the plain file is gone. From now on \
+                         `JITCTL_AGE_IDENTITY` must name the file with your identity",
+                );
             }
         }
         Ok(Exit::Success)

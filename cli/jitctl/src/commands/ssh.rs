@@ -24,7 +24,11 @@ pub(crate) struct Ssh {
     host: String,
 
     /// A command to run instead of a shell.
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 

@@ -50,7 +50,7 @@ impl Trust {
         if offered.known == Known::Same {
             return Ok(Exit::Success);
         }
-        if !self.accepts(context, &offered)? {
+        if !self.accepts(context, &offered).await? {
             context.printer.note("nothing was written");
             return Ok(Exit::Failure);
         }
@@ -64,7 +64,7 @@ impl Trust {
         Ok(Exit::Success)
     }
 
-    fn accepts(&self, context: &Context, offered: &OfferedKey) -> Result<bool, Failure> {
+    async fn accepts(&self, context: &Context, offered: &OfferedKey) -> Result<bool, Failure> {
         match &self.fingerprint {
             Some(expected) if *expected == offered.fingerprint => Ok(true),
             Some(expected) => Err(Failure::usage(
@@ -75,10 +75,10 @@ impl Trust {
                 "find out which host answers there before you go on",
             )),
             None if self.yes => Ok(true),
-            None => context.confirm(
-                &format!("Is this the key of `{}`?", offered.host),
-                "--fingerprint SHA256:…",
-            ),
+            None => {
+                let question = format!("Is this the key of `{}`?", offered.host);
+                context.confirm(&question, "--fingerprint SHA256:…").await
+            }
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `jitctl user`: the accounts that may open rooms on a secure domain.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 
 use clap::Subcommand;
 use jitctl_deploy::users::{self, UserError};
-use jitctl_inventory::model::Role;
+use jitctl_inventory::model::{AuthenticationMode, Role};
 use jitctl_transport::Remote as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -14,9 +14,17 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Problem};
 use crate::help;
 use crate::printer::{Style, View};
+use crate::site::Site;
 
 /// Manage the accounts that may open rooms (`authentication: { mode: secure_domain }`).
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = help::tail(
+    &[
+        ("jitctl user add ann", "an account for Ann; her password is asked for"),
+        ("jitctl user list", "who may open rooms"),
+    ],
+    EXITS,
+))]
 pub(crate) struct User {
     #[command(subcommand)]
     command: Command,
@@ -26,7 +34,7 @@ const EXITS: &[Exit] = &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connec
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Add an account; its password is read from standard input.
+    /// Add an account; its password is asked for, or read from standard input.
     #[command(after_long_help = help::tail(
         &[("pass show meet/ann | jitctl user add ann", "the password never appears in a command line")], EXITS))]
     Add {
@@ -57,7 +65,8 @@ impl User {
         let mains = site.remotes(&site.with_role(Role::Main));
         match &self.command {
             Command::Add { name } => {
-                let password = password()?;
+                let password = password(context).await?;
+                warn_open(context, &site);
                 for main in &mains {
                     users::add(main, domain, name, &password).await?;
                     context
@@ -90,8 +99,32 @@ impl User {
     }
 }
 
-/// The first line of standard input.
-fn password() -> Result<SecretString, Failure> {
+/// Accounts without a secure domain do nothing; that should not be found out in a meeting.
+fn warn_open(context: &Context, site: &Site) {
+    if site.inventory().site.authentication.mode == AuthenticationMode::Open {
+        context.printer.warn(
+            "everybody opens rooms on this site: accounts count once the inventory says \
+             `authentication: { mode: secure_domain }`",
+        );
+    }
+}
+
+/// Typed twice on a terminal, else the first line of standard input.
+async fn password(context: &Context) -> Result<SecretString, Failure> {
+    if std::io::stdin().is_terminal() {
+        let password = context.ask_secret("Password").await?;
+        let again = context.ask_secret("The same again").await?;
+        if password.expose_secret().is_empty() {
+            return Err(Failure::usage("the password is empty", "choose one"));
+        }
+        if password.expose_secret() != again.expose_secret() {
+            return Err(Failure::usage(
+                "the two passwords differ",
+                "run the command again",
+            ));
+        }
+        return Ok(password);
+    }
     let mut text = String::new();
     std::io::stdin()
         .read_to_string(&mut text)
@@ -109,7 +142,14 @@ impl From<UserError> for Failure {
     fn from(error: UserError) -> Self {
         match error {
             UserError::Remote(error) => error.into(),
-            other => Self::new(Exit::Usage, Problem::new(other.to_string())),
+            UserError::Name { .. } | UserError::Exists { .. } => {
+                Self::new(Exit::Usage, Problem::new(error.to_string()))
+            }
+            UserError::Unknown { .. } => Self::new(
+                Exit::Usage,
+                Problem::new(error.to_string()).help("`jitctl user list` shows who is there"),
+            ),
+            other => Self::new(Exit::Failure, Problem::new(other.to_string())),
         }
     }
 }

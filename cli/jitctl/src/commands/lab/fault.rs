@@ -13,6 +13,13 @@ use crate::help;
 
 /// Break something on purpose: links, ports, power, names, clocks, disks. `clear` mends it.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = help::tail(
+    &[
+        ("jitctl lab fault loss h2 30", "three packets of ten to h2 are lost"),
+        ("jitctl lab fault clear", "all faults end"),
+    ],
+    EXITS,
+))]
 pub(super) struct Fault {
     #[command(subcommand)]
     kind: Kind,

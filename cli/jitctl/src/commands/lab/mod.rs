@@ -17,6 +17,7 @@ use jitctl_lab::{LabError, LabName, LabStatus};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Problem};
+use crate::help;
 
 pub(crate) use self::up::tell;
 
@@ -26,6 +27,15 @@ pub(crate) use self::up::tell;
 /// machine itself, and `down` leaves nothing behind. The lab's hosts share this machine's kernel:
 /// run only code there that you trust.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = help::tail(
+    &[
+        ("jitctl lab up --hosts 3 && jitctl init --lab --domain meet.test", "three hosts and an inventory of them"),
+        ("jitctl lab exec client -- curl https://meet.test/", "what somebody on the Internet sees"),
+        ("jitctl lab fault cut h2", "pull a cable"),
+        ("jitctl lab down", "as if it never was"),
+    ],
+    &[Exit::Success, Exit::Failure, Exit::Usage],
+))]
 pub(crate) struct Lab {
     /// Which lab, when there are several.
     #[arg(long, global = true, value_name = "LAB", default_value = "default")]
