@@ -8,27 +8,21 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jitctl_bridge::{ConferenceService, MediaConferences};
 use jitctl_loopback::Participant;
-use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::TransportEvent;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_wire::Condition;
 use jitctl_wire::brewery::BridgeStats;
 use jitctl_wire::colibri2::{ConferenceModify, Endpoint, ForceMute, Reason, Transport};
 use jitctl_wire::rtp::MediaKind;
-use support::call::{conferences, creation, join, served, source};
+use support::call::{conferences, creation, join, served, source, ssrc, talk};
 use support::turn_until;
 
 const MEETING: &str = "060e9835-3d0f-4ae1-84da-72f950d7a1d8";
-
-fn ssrc(number: usize) -> u32 {
-    1000 + u32::try_from(number).unwrap()
-}
 
 async fn three(service: &Arc<MediaConferences>) -> Vec<Participant> {
     let identity = Arc::new(Identity::generate().unwrap());
@@ -53,48 +47,6 @@ fn wait_for_channels(participants: &mut [Participant]) {
                 }
             }
             open.iter().all(|open| *open)
-        },
-    );
-}
-
-/// Sends audio of everybody until each got `packets` of each other one it should hear.
-fn talk(participants: &mut [Participant], number: &mut u16, heard_by: impl Fn(usize, u8) -> bool) {
-    let count = participants.len();
-    let mut heard: BTreeMap<(usize, u8), u32> = BTreeMap::new();
-    let counts = std::cell::RefCell::new(&mut heard);
-    turn_until(
-        participants,
-        "audio of everybody at everybody",
-        |index, payload| {
-            let sender = *payload.last().expect("a payload");
-            assert_ne!(index, usize::from(sender), "an echo");
-            assert!(heard_by(index, sender), "{index} hears {sender}");
-            *counts.borrow_mut().entry((index, sender)).or_default() += 1;
-        },
-        |participants| {
-            *number += 1;
-            for (sender, participant) in participants.iter_mut().enumerate() {
-                let fields = HeaderFields {
-                    payload_type: 111,
-                    marker: false,
-                    sequence_number: *number,
-                    timestamp: u32::from(*number) * 960,
-                    ssrc: ssrc(sender),
-                };
-                let payload = [u8::try_from(sender).unwrap(); 80];
-                participant
-                    .send_rtp(&fields, &[(1, &[20])], &payload)
-                    .expect("sent");
-            }
-            let counts = counts.borrow();
-            (0..count).all(|receiver| {
-                (0..count).all(|sender| {
-                    let key = (receiver, u8::try_from(sender).unwrap());
-                    receiver == sender
-                        || !heard_by(receiver, key.1)
-                        || counts.get(&key).is_some_and(|packets| *packets >= 20)
-                })
-            })
         },
     );
 }

@@ -3,9 +3,16 @@
 //! An endpoint's address and password hold for its life: clients dial them again. Messages wait
 //! in a bounded queue; who does not read loses the channel, nobody else waits.
 
-use jitctl_media::engine::{EndpointKey, EngineError};
+use std::time::Instant;
+
+use jitctl_media::conference::Conference;
+use jitctl_media::engine::{EndpointKey, Engine, EngineError};
 use jitctl_media::transport::ice::Credentials;
 use tokio::sync::mpsc;
+
+use super::MediaConferences;
+use super::registry::Registry;
+use super::urls::ChannelUrls;
 
 /// Messages that may wait for a client.
 const QUEUE: usize = 256;
@@ -118,6 +125,75 @@ impl Channel {
             // A full queue ends with the sender.
             let _ = sender.try_send(Outgoing::Close(why));
         }
+    }
+}
+
+impl MediaConferences {
+    /// The name of this bridge in the paths of bridge channels, if it has any.
+    pub fn channel_server(&self) -> Option<&str> {
+        self.urls.as_ref().map(ChannelUrls::server)
+    }
+
+    /// A client dials the bridge channel of its endpoint.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`], whatever of it is wrong.
+    pub async fn attach(
+        &self,
+        conference: &str,
+        endpoint: &str,
+        password: &str,
+    ) -> Result<Attached, NotAdmitted> {
+        for (worker, seat) in self.seats.iter().enumerate() {
+            let wanted = [conference, endpoint, password].map(str::to_owned);
+            let found = seat.run(move |registry, engine, now| {
+                let [conference, endpoint, password] = &wanted;
+                registry.attach(engine, now, conference, endpoint, password)
+            });
+            let found = found.await;
+            if let Ok(Some((key, serial, outgoing))) = found {
+                return Ok(Attached {
+                    key,
+                    serial,
+                    worker,
+                    outgoing,
+                });
+            }
+        }
+        Err(NotAdmitted)
+    }
+
+    /// A message of a client; returns when it is served, so that a fast client waits.
+    pub async fn receive(&self, attached: &Attached, text: String) {
+        self.at_channel(attached, move |registry, engine, now, id| {
+            registry.receive(engine, now, id, &text);
+        })
+        .await;
+    }
+
+    /// A client hung up.
+    pub async fn detach(&self, attached: &Attached) {
+        self.at_channel(attached, |registry, engine, now, id| {
+            registry.detach(engine, now, id);
+        })
+        .await;
+    }
+
+    async fn at_channel(
+        &self,
+        attached: &Attached,
+        command: impl FnOnce(&mut Registry, &mut Engine<Conference>, Instant, (EndpointKey, u64))
+        + Send
+        + 'static,
+    ) {
+        let Some(seat) = self.seats.get(attached.worker) else {
+            return;
+        };
+        let id = (attached.key, attached.serial);
+        // A worker that is gone has no channels.
+        let _ = seat
+            .run(move |registry, engine, now| command(registry, engine, now, id))
+            .await;
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jitctl_media::conference::{Conference, ConferenceConfig};
@@ -36,6 +38,23 @@ pub(super) struct Registry {
     urls: Option<ChannelUrls>,
     /// Counts since start.
     pub(super) totals: Totals,
+    /// What there is at this moment, for who must not read an old tally.
+    live: Arc<Live>,
+}
+
+/// What a worker has at this moment.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    conferences: AtomicU64,
+    endpoints: AtomicU64,
+}
+
+impl Live {
+    /// Conferences, endpoints.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.conferences), read(&self.endpoints))
+    }
 }
 
 impl Registry {
@@ -46,7 +65,21 @@ impl Registry {
             config,
             urls,
             totals: Totals::default(),
+            live: Arc::default(),
         }
+    }
+
+    /// The counts of this moment, from now on.
+    pub(super) fn live(&self) -> Arc<Live> {
+        self.live.clone()
+    }
+
+    fn count(&self) {
+        let members = self.meetings.values().map(|meeting| meeting.members.len());
+        let endpoints = members.sum::<usize>() as u64;
+        self.live.endpoints.store(endpoints, Ordering::Relaxed);
+        let conferences = self.meetings.len() as u64;
+        self.live.conferences.store(conferences, Ordering::Relaxed);
     }
 
     /// All meetings.
@@ -77,6 +110,7 @@ impl Registry {
         }
         if request.expire {
             self.drop_meeting(&mut desk, id);
+            self.count();
             return Ok(ConferenceModified::default());
         }
         check::combination(request)?;
@@ -92,6 +126,7 @@ impl Registry {
         if is_empty && request.create == result.is_err() {
             self.drop_meeting(&mut desk, id);
         }
+        self.count();
         result
     }
 
@@ -183,6 +218,7 @@ impl Registry {
         for id in over {
             self.drop_meeting(&mut without_urls(engine, now), &id);
         }
+        self.count();
     }
 
     /// A client dials an endpoint's channel: `conference` is our own id of the meeting.
@@ -307,6 +343,7 @@ impl Registry {
                 };
                 tracing::info!(conference = meeting.id, endpoint = id, "endpoint timed out");
                 meeting.expire(&mut without_urls(engine, now), &id);
+                self.count();
             }
             EngineEvent::SocketMessage { key, text } => {
                 let member = self

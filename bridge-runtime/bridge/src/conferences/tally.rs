@@ -98,7 +98,6 @@ pub(super) struct Tally {
     pub(super) totals: Totals,
     pub(super) routing: Counters,
     pub(super) now: ConferenceStatistics,
-    pub(super) conferences: u64,
     pub(super) inactive_conferences: u64,
     pub(super) largest: u64,
 }
@@ -117,7 +116,6 @@ impl Tally {
             };
             let statistics = room.statistics(now);
             add_counters(&mut tally.routing, room.counters());
-            tally.conferences += 1;
             tally.largest = tally.largest.max(statistics.endpoints as u64);
             let silent = statistics.sending_audio + statistics.sending_video == 0;
             tally.inactive_conferences += u64::from(silent);
@@ -140,7 +138,6 @@ impl Tally {
         sum.socket_messages_received += more.socket_messages_received;
         add_counters(&mut self.routing, other.routing);
         add_statistics(&mut self.now, &other.now);
-        self.conferences += other.conferences;
         self.inactive_conferences += other.inactive_conferences;
         self.largest = self.largest.max(other.largest);
     }
@@ -243,12 +240,8 @@ pub(super) fn fill<'t>(
         sum.add(tally);
     }
     let now = &sum.now;
-    stats.conferences = sum.conferences;
     stats.inactive_conferences = sum.inactive_conferences;
     stats.largest_conference = sum.largest;
-    stats.endpoints = now.endpoints as u64;
-    stats.participants = now.endpoints as u64;
-    stats.local_endpoints = now.endpoints as u64;
     stats.visitors = now.visitors as u64;
     stats.local_active_endpoints = (now.endpoints - now.receive_only) as u64;
     stats.receive_only_endpoints = now.receive_only as u64;

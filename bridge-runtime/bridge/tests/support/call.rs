@@ -1,19 +1,24 @@
 //! A bridge with media on loopback, and participants that join it as a focus lets them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jitctl_bridge::{BridgeConfig, ConferenceResult, ConferenceService, MediaConferences};
 use jitctl_loopback::Participant;
+use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::LocalDescription;
 use jitctl_media::transport::RemoteDescription;
 use jitctl_media::transport::dtls::{Fingerprint, Identity};
 use jitctl_media::transport::ice::{CandidateKind, Credentials, LocalCandidate};
+
 use jitctl_wire::colibri2::{ConferenceModify, Endpoint, MediaSource, Sctp, Transport, capability};
 use jitctl_wire::ice::{self, IceUdpTransport, Setup};
 use jitctl_wire::rtp::{HeaderExtension, MediaDescription, MediaKind, PayloadType};
 use jitctl_wire::source::Source;
+
+use super::turn_until;
 
 /// Configuration of a bridge on loopback; port 0 takes free ones.
 pub(crate) fn config(workers: usize) -> BridgeConfig {
@@ -197,4 +202,55 @@ pub(crate) async fn join(
 
 pub(crate) fn served(result: ConferenceResult) -> jitctl_wire::colibri2::ConferenceModified {
     result.expect("served")
+}
+
+/// SSRC of a participant's audio.
+pub(crate) fn ssrc(number: usize) -> u32 {
+    1000 + u32::try_from(number).expect("few")
+}
+
+/// Sends audio of everybody until each got `packets` of each other one it should hear.
+pub(crate) fn talk(
+    participants: &mut [Participant],
+    number: &mut u16,
+    heard_by: impl Fn(usize, u8) -> bool,
+) {
+    let count = participants.len();
+    let mut heard: BTreeMap<(usize, u8), u32> = BTreeMap::new();
+    let counts = std::cell::RefCell::new(&mut heard);
+    turn_until(
+        participants,
+        "audio of everybody at everybody",
+        |index, payload| {
+            let sender = *payload.last().expect("a payload");
+            assert_ne!(index, usize::from(sender), "an echo");
+            assert!(heard_by(index, sender), "{index} hears {sender}");
+            *counts.borrow_mut().entry((index, sender)).or_default() += 1;
+        },
+        |participants| {
+            *number += 1;
+            for (sender, participant) in participants.iter_mut().enumerate() {
+                let fields = HeaderFields {
+                    payload_type: 111,
+                    marker: false,
+                    sequence_number: *number,
+                    timestamp: u32::from(*number) * 960,
+                    ssrc: ssrc(sender),
+                };
+                let payload = [u8::try_from(sender).expect("few"); 80];
+                participant
+                    .send_rtp(&fields, &[(1, &[20])], &payload)
+                    .expect("sent");
+            }
+            let counts = counts.borrow();
+            (0..count).all(|receiver| {
+                (0..count).all(|sender| {
+                    let key = (receiver, u8::try_from(sender).expect("few"));
+                    receiver == sender
+                        || !heard_by(receiver, key.1)
+                        || counts.get(&key).is_some_and(|packets| *packets >= 20)
+                })
+            })
+        },
+    );
 }

@@ -1,0 +1,139 @@
+//! Sockets and threads: from `[media]` to workers that serve.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jitctl_media::conference::ConferenceConfig;
+use jitctl_media::transport::TransportConfig;
+use jitctl_media::transport::dtls::{Identity, IdentityError};
+use jitctl_media::transport::ice::{AddressPlan, IceConfig};
+
+use super::registry::Registry;
+use super::seat::{Seat, lock};
+use super::urls::ChannelUrls;
+use crate::config::MediaConfig;
+use crate::media::addresses::local_addresses;
+use crate::media::{
+    MediaSocket, SocketError, WorkerConfig, WorkerError, WorkerGone, WorkerSeat, start,
+};
+
+/// Local addresses one worker can have.
+const MOST_ADDRESSES: usize = 16;
+
+/// Media cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The system does not tell its addresses.
+    #[error("cannot list this host's addresses: {0}; does the unit allow AF_NETLINK?")]
+    Addresses(io::Error),
+    /// The filters leave nothing.
+    #[error(
+        "no address for media: this host has none that `[media]` admits; see `allowed_interfaces`, \
+         `allowed_addresses`, `ipv6` and `loopback`"
+    )]
+    NoAddress,
+    /// The port cannot be had.
+    #[error("{0} (`media.port`)")]
+    Socket(#[from] SocketError),
+    /// A thread cannot be had.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// No certificate.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Workers do not answer.
+    #[error("media does not work: {0}")]
+    Silent(String),
+}
+
+impl From<WorkerGone> for MediaError {
+    fn from(gone: WorkerGone) -> Self {
+        Self::Silent(gone.to_string())
+    }
+}
+
+/// Binds the media port on every admitted address and starts the workers.
+///
+/// # Errors
+/// [`MediaError`].
+pub(super) fn workers(
+    media: &MediaConfig,
+    urls: Option<&ChannelUrls>,
+) -> Result<(Vec<Seat>, Vec<SocketAddr>), MediaError> {
+    let mut wanted = local_addresses(&media.filter(), media.port).map_err(MediaError::Addresses)?;
+    if wanted.len() > MOST_ADDRESSES {
+        tracing::warn!(
+            count = wanted.len(),
+            "only the first {MOST_ADDRESSES} addresses carry media; choose with `media.allowed_addresses`"
+        );
+        wanted.truncate(MOST_ADDRESSES);
+    }
+    if wanted.is_empty() {
+        return Err(MediaError::NoAddress);
+    }
+    let workers = media.workers();
+    let mut sockets: Vec<Vec<MediaSocket>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for address in wanted {
+        let group = MediaSocket::bind_group(address, workers)?;
+        addresses.extend(group.first().map(MediaSocket::local));
+        for (own, socket) in sockets.iter_mut().zip(group) {
+            own.push(socket);
+        }
+    }
+    let transport = TransportConfig {
+        plan: Arc::new(AddressPlan {
+            sockets: addresses.clone(),
+            mappings: media.mappings(),
+            advertise_private: media.advertise_private,
+        }),
+        identity: Arc::new(Identity::generate()?),
+        ice: IceConfig::default(),
+        fragment_prefix: media.fragment_prefix.clone(),
+    };
+    let seats = seat_workers(sockets, &transport, media, urls)?;
+    Ok((seats, addresses))
+}
+
+fn seat_workers(
+    sockets: Vec<Vec<MediaSocket>>,
+    transport: &TransportConfig,
+    media: &MediaConfig,
+    urls: Option<&ChannelUrls>,
+) -> Result<Vec<Seat>, MediaError> {
+    let mut registries = Vec::new();
+    let mut seats = Vec::new();
+    for sockets in sockets {
+        let registry = Arc::new(std::sync::Mutex::new(Registry::new(
+            ConferenceConfig::default(),
+            urls.cloned(),
+        )));
+        registries.push(registry.clone());
+        seats.push(WorkerSeat {
+            sockets,
+            on_event: Box::new(move |engine, event| {
+                lock(&registry).observe(engine, Instant::now(), event);
+            }),
+        });
+    }
+    let config = WorkerConfig {
+        without_segmentation: !media.segmentation,
+        coalesce: Duration::from_micros(media.coalesce_microseconds),
+    };
+    let started = start(seats, transport, config)?;
+    Ok(started
+        .into_iter()
+        .zip(registries)
+        .map(|((handle, _thread), registry)| {
+            let live = lock(&registry).live();
+            Seat {
+                handle,
+                registry,
+                tally: Arc::default(),
+                live,
+            }
+        })
+        .collect())
+}

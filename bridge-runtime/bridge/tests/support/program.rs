@@ -1,0 +1,178 @@
+//! The whole program at a real Prosody, and a focus that asks it.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use jitctl_testing::{
+    BREWERY, BRIDGE_PASSWORD, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN, free_port, wait_for,
+};
+use jitctl_wire::{Element, Iq, Jid, Presence, StanzaError, muc};
+use jitctl_xmpp::{
+    Client, ClientConfig, ClientEvent, Credentials, IqError, ServerAddress, Target, Trust,
+};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Time for an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A running `jitctl-bridge`.
+pub(crate) struct Program {
+    child: Child,
+    http_port: u16,
+}
+
+impl Program {
+    /// Starts it with media on loopback and conferences over HTTP.
+    pub(crate) fn start(prosody: &Prosody, websocket: bool) -> Self {
+        let password = prosody.path("bridge-password");
+        fs::write(&password, BRIDGE_PASSWORD).expect("a password file");
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).expect("its mode");
+        let http_port = free_port();
+        let channels = if websocket {
+            let port = free_port();
+            format!(
+                "[websocket]\nlisten = \"127.0.0.1:{port}\"\ndomains = [\"127.0.0.1:{port}\"]\ntls = false\n"
+            )
+        } else {
+            String::new()
+        };
+        let config = format!(
+            r#"[identity]
+nickname = "b1"
+[[xmpp]]
+address = "127.0.0.1:{}"
+domain = "{SERVICE_DOMAIN}"
+username = "jvb"
+password_file = "{}"
+brewery = "{BREWERY}"
+ca_file = "{}"
+[http]
+private = "127.0.0.1:{http_port}"
+conferences = true
+[media]
+port = {}
+loopback = true
+allowed_addresses = ["127.0.0.1"]
+workers = 2
+{channels}
+"#,
+            prosody.client_port,
+            password.display(),
+            prosody.authority_file().display(),
+            free_port(),
+        );
+        let path = prosody.path("bridge.toml");
+        fs::write(&path, config).expect("a configuration");
+        let log = fs::File::create(prosody.path("bridge.log")).expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_jitctl-bridge"))
+            .arg("--config")
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the bridge");
+        Self { child, http_port }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        self.request("GET", path, "")
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        wait_for("the HTTP server of the bridge", || {
+            request(self.http_port, method, path, body)
+        })
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One HTTP request; `None` when nobody listens.
+fn request(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    write!(
+        socket,
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let status = answer.split_whitespace().nth(1)?.parse().ok()?;
+    let body = answer.split_once("\r\n\r\n")?.1.to_owned();
+    Some((status, body))
+}
+
+/// A focus in the brewery.
+pub(crate) struct Focus {
+    client: Client,
+    _events: UnboundedReceiver<ClientEvent>,
+}
+
+impl Focus {
+    /// Joins the brewery and waits for the bridge.
+    pub(crate) async fn join(prosody: &Prosody) -> Self {
+        let trust = Trust::from_pem_file(&prosody.authority_file()).expect("an authority");
+        let target = Target {
+            address: format!("127.0.0.1:{}", prosody.client_port)
+                .parse::<ServerAddress>()
+                .expect("an address"),
+            domain: SERVICE_DOMAIN.to_owned(),
+            trust: Some(trust),
+        };
+        let credentials = Credentials::Password {
+            username: "focus".to_owned(),
+            password: FOCUS_PASSWORD.to_owned().into(),
+        };
+        let (client, mut events) = Client::connect(ClientConfig::new(target, credentials));
+        let own: Jid = format!("{BREWERY}/focus").parse().expect("an address");
+        let bridge = Self::bridge();
+        let wait = async {
+            while let Some(event) = events.recv().await {
+                match event {
+                    ClientEvent::Online { .. } => {
+                        let presence = Presence::available(Some(own.clone()));
+                        client.send(presence.with_payload(muc::join_request(None)).to_element());
+                    }
+                    ClientEvent::Stanza(stanza)
+                        if stanza.attribute("from") == Some(bridge.as_str()) =>
+                    {
+                        return;
+                    }
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .expect("the bridge in the brewery");
+        Self {
+            client,
+            _events: events,
+        }
+    }
+
+    fn bridge() -> Jid {
+        format!("{BREWERY}/b1").parse().expect("an address")
+    }
+
+    /// Asks the bridge.
+    pub(crate) async fn ask(&self, payload: Element) -> Result<Element, StanzaError> {
+        let iq = Iq::get(Some(Self::bridge()), payload);
+        match self.client.request(iq, PATIENCE).await {
+            Ok(answer) => Ok(answer.expect("a payload")),
+            Err(IqError::Refused(error)) => Err(error),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
