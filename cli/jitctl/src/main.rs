@@ -11,6 +11,7 @@ mod deployment;
 mod enactment;
 mod exit;
 mod failure;
+mod focus;
 mod help;
 mod host_argument;
 mod interrupt;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::exit::Exit;
+use crate::focus::load_of;
 use crate::printer::{Cell, Style, Tone, View, table};
 
 /// One script for a host of any role; sections begin with `== NAME`.
@@ -194,6 +195,11 @@ impl BridgeStatus {
             .iter()
             .filter_map(|host| host.focus.as_ref())
             .find_map(|focus| find(focus, nickname));
+        // Several MAIN hosts may put meetings on one bridge.
+        let loads = hosts
+            .iter()
+            .filter_map(|host| load_of(host.focus.as_ref()?, nickname));
+        let load = loads.reduce(|(rooms, people), here| (rooms + here.0, people + here.1));
         let own = hosts.iter().find(|status| status.host == host);
         let stats = own.and_then(|host| host.bridge.as_ref());
         let text = |value: Option<&Value>, key: &str| {
@@ -213,8 +219,12 @@ impl BridgeStatus {
                 .and_then(|seen| seen.get("stress"))
                 .or_else(|| stats.and_then(|stats| stats.get("stress_level")))
                 .and_then(Value::as_f64),
-            conferences: stats.and_then(|stats| stats.get("conferences")?.as_u64()),
-            participants: stats.and_then(|stats| stats.get("participants")?.as_u64()),
+            conferences: load
+                .map(|(rooms, _)| rooms)
+                .or_else(|| stats.and_then(|stats| stats.get("conferences")?.as_u64())),
+            participants: load
+                .map(|(_, people)| people)
+                .or_else(|| stats.and_then(|stats| stats.get("participants")?.as_u64())),
         }
     }
 }

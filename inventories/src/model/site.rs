@@ -1,5 +1,6 @@
 //! What is the same for every host of a site.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -31,6 +32,24 @@ pub struct Site {
     /// A TURN server for people behind strict firewalls.
     #[serde(default)]
     pub turn: Turn,
+    /// Limits of meetings.
+    #[serde(default)]
+    pub meetings: Meetings,
+}
+
+/// Limits of meetings; what is not set is not limited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Meetings {
+    /// People in one room at a time.
+    #[serde(default)]
+    pub max_occupants: Option<NonZeroU32>,
+    /// From this many people on, later ones start with the microphone muted.
+    #[serde(default)]
+    pub start_audio_muted: Option<NonZeroU32>,
+    /// From this many people on, later ones start with the camera muted.
+    #[serde(default)]
+    pub start_video_muted: Option<NonZeroU32>,
 }
 
 /// Where the public certificate comes from.

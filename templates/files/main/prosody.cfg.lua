@@ -41,6 +41,14 @@ consider_bosh_secure = true
 c2s_require_encryption = true
 allow_registration = false
 
+-- Our own modules: what clients find beyond plain rooms.
+plugin_paths = { "/usr/lib/jitctl/prosody" }
+jitctl_components = {
+	speakerstats = {{ ("speakerstats." ~ domain) | lua }};
+	av_moderation = {{ ("avmoderation." ~ domain) | lua }};
+	lobbyrooms = {{ ("lobby." ~ domain) | lua }};
+}
+
 -- Focus and bridges own every room and may send as fast as they can: a conference of hundreds is
 -- megabytes of signalling. People are held to a rate that a browser does not reach.
 admins = {
@@ -88,8 +96,8 @@ log = {
 VirtualHost {{ domain | lua }}
 	authentication = "internal_hashed"
 	smacks_hibernation_time = 60
+	modules_enabled = { "jitctl_identities"{% if turn %}; "external_services"{% endif %} }
 {%- if turn %}
-	modules_enabled = { "external_services" }
 	external_services = {
 		{ type = "stun"; host = {{ domain | lua }}; port = {{ turn.port }}; transport = "udp" };
 		{ type = "turn"; host = {{ domain | lua }}; port = {{ turn.port }}; transport = "udp"; secret = true; ttl = 86400; algorithm = "turn" };
@@ -106,8 +114,8 @@ VirtualHost {{ domain | lua }}
 	authentication = "anonymous"
 	storage = "memory"
 	smacks_hibernation_time = 60
+	modules_enabled = { "jitctl_identities"{% if turn %}; "external_services"{% endif %} }
 {%- if turn %}
-	modules_enabled = { "external_services" }
 	external_services = {
 		{ type = "stun"; host = {{ domain | lua }}; port = {{ turn.port }}; transport = "udp" };
 		{ type = "turn"; host = {{ domain | lua }}; port = {{ turn.port }}; transport = "udp"; secret = true; ttl = 86400; algorithm = "turn" };
@@ -135,6 +143,12 @@ VirtualHost {{ ("auth." ~ domain) | lua }}
 Component {{ ("conference." ~ domain) | lua }} "muc"
 	name = "Meetings"
 	storage = "memory"
+	modules_enabled = { "jitctl_lobby"{% if max_occupants %}; "jitctl_max_occupants"{% endif %} }
+{%- if max_occupants %}
+	jitctl_max_occupants = {{ max_occupants }}
+	jitctl_service_domain = {{ ("auth." ~ domain) | lua }}
+{%- endif %}
+	lobby_component = {{ ("lobby." ~ domain) | lua }}
 	restrict_room_creation = true
 	-- A new room is usable at once: the focus does not submit the owner form first.
 	muc_room_locking = false
@@ -146,6 +160,26 @@ Component {{ ("conference." ~ domain) | lua }} "muc"
 	muc_room_cache_size = 10000
 	max_history_messages = 0
 	muc_room_default_history_length = 0
+
+-- Where people wait while a moderator has the lobby on: one room for each meeting, made and ended
+-- by its meeting.
+Component {{ ("lobby." ~ domain) | lua }} "muc"
+	name = "Lobbies"
+	storage = "memory"
+	muc_room_locking = false
+	muc_room_default_public_jids = true
+	muc_tombstones = false
+	muc_room_cache_size = 10000
+	max_history_messages = 0
+	muc_room_default_history_length = 0
+
+-- Moderators hold microphones, cameras and screens.
+Component {{ ("avmoderation." ~ domain) | lua }} "jitctl_av_moderation"
+	muc_component = {{ ("conference." ~ domain) | lua }}
+
+-- Who spoke how long.
+Component {{ ("speakerstats." ~ domain) | lua }} "jitctl_speakerstats"
+	muc_component = {{ ("conference." ~ domain) | lua }}
 
 -- The brewery, where bridges announce themselves.
 Component {{ ("internal.auth." ~ domain) | lua }} "muc"

@@ -16,6 +16,8 @@ mod plan;
 mod remove_bridge;
 mod render;
 mod rollback;
+mod room;
+mod rooms;
 mod schema;
 mod secrets;
 mod ssh;
@@ -44,6 +46,9 @@ pub(crate) enum Command {
     AddBridge(add_bridge::AddBridge),
     RemoveBridge(remove_bridge::RemoveBridge),
     Status(status::Status),
+    Rooms(rooms::Rooms),
+    #[command(name = "room")]
+    Room(room::OneRoom),
     Doctor(doctor::Doctor),
     Logs(logs::Logs),
     Ssh(ssh::Ssh),
@@ -72,6 +77,8 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::AddBridge(command) => wait(context, command.run(context)),
         Command::RemoveBridge(command) => wait(context, command.run(context)),
         Command::Status(command) => wait(context, command.run(context)),
+        Command::Rooms(command) => wait(context, command.run(context)),
+        Command::Room(command) => wait(context, command.run(context)),
         Command::Rollback(command) => wait(context, command.run(context)),
         Command::Doctor(command) => wait(context, command.run(context)),
         Command::Lock(command) => wait(context, command.run(context)),

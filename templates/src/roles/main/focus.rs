@@ -1,5 +1,7 @@
 //! The focus: XMPP client and component of the local Prosody.
 
+use std::num::NonZeroU32;
+
 use jitctl_inventory::model::AuthenticationMode;
 use serde::Serialize;
 
@@ -22,6 +24,8 @@ struct FocusView<'a> {
     component_address: String,
     http_private: String,
     secure_domain: bool,
+    start_audio_muted: Option<u32>,
+    start_video_muted: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +50,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         FileSpec::private(format!("{CREDENTIALS}/focus-component-secret"))
             .on_change([restart.clone()]),
     );
+    let meetings = &scene.inventory.site.meetings;
     let view = FocusView {
         domain: scene.domain(),
         username: scene.options.focus_account.focus_user(),
@@ -54,6 +59,8 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         component_address: format!("127.0.0.1:{}", ports::COMPONENT.number),
         http_private: format!("127.0.0.1:{}", ports::FOCUS_HTTP.number),
         secure_domain: scene.inventory.site.authentication.mode == AuthenticationMode::SecureDomain,
+        start_audio_muted: meetings.start_audio_muted.map(NonZeroU32::get),
+        start_video_muted: meetings.start_video_muted.map(NonZeroU32::get),
     };
     builder.template(
         "main/focus.toml",

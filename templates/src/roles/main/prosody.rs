@@ -5,6 +5,8 @@
 //! stand in a second file, so that the first one can be shown in a diff.
 //! A reload re-reads certificates only; everything else needs a restart.
 
+use std::num::NonZeroU32;
+
 use jitctl_inventory::model::AuthenticationMode;
 use serde::Serialize;
 
@@ -19,10 +21,24 @@ use crate::secrets::{self, AccountSlot};
 /// Prosody's unit.
 const UNIT: &str = "prosody.service";
 
+/// Where Prosody finds our modules.
+const MODULES: &str = "/usr/lib/jitctl/prosody";
+
+/// Our modules and what they share.
+const MODULE_FILES: [&str; 6] = [
+    "jitctl.lib.lua",
+    "mod_jitctl_av_moderation.lua",
+    "mod_jitctl_identities.lua",
+    "mod_jitctl_lobby.lua",
+    "mod_jitctl_max_occupants.lua",
+    "mod_jitctl_speakerstats.lua",
+];
+
 #[derive(Serialize)]
 struct ProsodyView<'a> {
     domain: &'a str,
     secure_domain: bool,
+    max_occupants: Option<u32>,
     service_accounts: Vec<String>,
     turn: Option<TurnView>,
     ports: PortsView,
@@ -56,6 +72,7 @@ struct SecretsView<'a> {
 pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<(), RenderError> {
     builder.package("prosody");
     add_certificate(builder, scene);
+    add_modules(builder)?;
     add_configuration(builder, scene)?;
     builder.template(
         "main/prosody-drop-in.conf",
@@ -73,6 +90,19 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
     builder.gate(Gate::UnitActive(UNIT.to_owned()));
     for port in [ports::XMPP, ports::XMPP_HTTP, ports::COMPONENT] {
         builder.gate(Gate::Listening(Protocol::Tcp, port.number));
+    }
+    Ok(())
+}
+
+/// Our modules, before the configuration that names them.
+fn add_modules(builder: &mut HostBuilder<'_>) -> Result<(), RenderError> {
+    builder.directory(MODULES, 0o755);
+    for file in MODULE_FILES {
+        builder.template(
+            &format!("main/prosody/{file}"),
+            &NoView {},
+            FileSpec::public(format!("{MODULES}/{file}")).on_change([restart()]),
+        )?;
     }
     Ok(())
 }
@@ -101,6 +131,12 @@ fn add_configuration(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result
     let view = ProsodyView {
         domain: scene.domain(),
         secure_domain,
+        max_occupants: scene
+            .inventory
+            .site
+            .meetings
+            .max_occupants
+            .map(NonZeroU32::get),
         service_accounts: accounts(scene)
             .into_iter()
             .map(|account| format!("{}@{}", account.user, account.domain))

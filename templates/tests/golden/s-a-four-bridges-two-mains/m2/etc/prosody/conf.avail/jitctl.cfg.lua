@@ -41,6 +41,14 @@ consider_bosh_secure = true
 c2s_require_encryption = true
 allow_registration = false
 
+-- Our own modules: what clients find beyond plain rooms.
+plugin_paths = { "/usr/lib/jitctl/prosody" }
+jitctl_components = {
+	speakerstats = "speakerstats.meet.example.org";
+	av_moderation = "avmoderation.meet.example.org";
+	lobbyrooms = "lobby.meet.example.org";
+}
+
 -- Focus and bridges own every room and may send as fast as they can: a conference of hundreds is
 -- megabytes of signalling. People are held to a rate that a browser does not reach.
 admins = {
@@ -88,6 +96,7 @@ VirtualHost "meet.example.org"
 	authentication = "anonymous"
 	storage = "memory"
 	smacks_hibernation_time = 60
+	modules_enabled = { "jitctl_identities" }
 
 ---------- Focus and bridges ----------
 
@@ -109,6 +118,8 @@ VirtualHost "auth.meet.example.org"
 Component "conference.meet.example.org" "muc"
 	name = "Meetings"
 	storage = "memory"
+	modules_enabled = { "jitctl_lobby" }
+	lobby_component = "lobby.meet.example.org"
 	restrict_room_creation = true
 	-- A new room is usable at once: the focus does not submit the owner form first.
 	muc_room_locking = false
@@ -120,6 +131,26 @@ Component "conference.meet.example.org" "muc"
 	muc_room_cache_size = 10000
 	max_history_messages = 0
 	muc_room_default_history_length = 0
+
+-- Where people wait while a moderator has the lobby on: one room for each meeting, made and ended
+-- by its meeting.
+Component "lobby.meet.example.org" "muc"
+	name = "Lobbies"
+	storage = "memory"
+	muc_room_locking = false
+	muc_room_default_public_jids = true
+	muc_tombstones = false
+	muc_room_cache_size = 10000
+	max_history_messages = 0
+	muc_room_default_history_length = 0
+
+-- Moderators hold microphones, cameras and screens.
+Component "avmoderation.meet.example.org" "jitctl_av_moderation"
+	muc_component = "conference.meet.example.org"
+
+-- Who spoke how long.
+Component "speakerstats.meet.example.org" "jitctl_speakerstats"
+	muc_component = "conference.meet.example.org"
 
 -- The brewery, where bridges announce themselves.
 Component "internal.auth.meet.example.org" "muc"

@@ -1,0 +1,356 @@
+//! The modules for Prosody, spoken to as browsers do.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use jitctl_testing::person::{Person, login};
+use jitctl_testing::{CLIENT_DOMAIN, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN, Setup};
+use jitctl_wire::disco::{DiscoInfo, info_query};
+use jitctl_wire::namespace::{JITSI_MEET, MUC_USER};
+use jitctl_wire::{Element, Iq, Presence, muc};
+use jitctl_xmpp::Credentials;
+use serde_json::Value;
+
+const ROOM: &str = "standup@conference.meet.test";
+const LOBBY: &str = "standup@lobby.meet.test";
+
+fn setup() -> Setup {
+    let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/files/main/prosody");
+    Setup {
+        extra: format!("plugin_paths = {{ \"{modules}\" }}\n"),
+        of_clients: String::from(
+            r#"  modules_enabled = { "jitctl_identities" }
+  jitctl_components = {
+    speakerstats = "speakerstats.meet.test";
+    av_moderation = "avmoderation.meet.test";
+    lobbyrooms = "lobby.meet.test";
+  }"#,
+        ),
+        of_rooms: String::from(
+            r#"  modules_enabled = { "jitctl_lobby"; "jitctl_max_occupants" }
+  lobby_component = "lobby.meet.test"
+  jitctl_max_occupants = 3
+  jitctl_service_domain = "auth.meet.test""#,
+        ),
+        further_hosts: String::from(
+            r#"Component "speakerstats.meet.test" "jitctl_speakerstats"
+  muc_component = "conference.meet.test"
+Component "avmoderation.meet.test" "jitctl_av_moderation"
+  muc_component = "conference.meet.test"
+Component "lobby.meet.test" "muc"
+  storage = "memory"
+  muc_room_locking = false
+  muc_room_default_public_jids = true
+"#,
+        ),
+        ..Setup::default()
+    }
+}
+
+/// Whoever owns every room.
+async fn focus(prosody: &Prosody) -> Person {
+    let credentials = Credentials::Password {
+        username: String::from("focus"),
+        password: String::from(FOCUS_PASSWORD).into(),
+    };
+    let mut focus = Person::connect(login(prosody, SERVICE_DOMAIN, credentials)).await;
+    focus.join(ROOM, "focus").await;
+    let form = muc::show_addresses_form();
+    focus.request(ROOM, form).await.unwrap();
+    focus
+}
+
+async fn make_owner(focus: &mut Person, person: &Person) {
+    let item = format!(
+        "<query xmlns='http://jabber.org/protocol/muc#admin'>\
+         <item affiliation='owner' jid='{}'/></query>",
+        person.jid.bare()
+    );
+    let query = Element::parse(&item).unwrap();
+    focus.request(ROOM, query).await.unwrap();
+}
+
+async fn members_only(moderator: &mut Person, on: bool) {
+    let value = if on { "1" } else { "0" };
+    let form = muc::submit_room_form(&[
+        ("muc#roomconfig_membersonly", value),
+        ("muc#roomconfig_whois", "anyone"),
+    ]);
+    moderator.request(ROOM, form).await.unwrap();
+}
+
+fn nick(name: &str) -> Element {
+    Element::new("nick", "http://jabber.org/protocol/nick").with_text(name)
+}
+
+/// The nickname of a presence from a room.
+fn presence_of(stanza: &Element, room: &str) -> Option<(String, Presence)> {
+    let presence = Presence::parse(stanza).ok()?;
+    let from = presence.from.clone()?;
+    (from.bare() == room).then(|| (from.resource().unwrap_or_default().to_owned(), presence))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_find_the_components_in_disco() {
+    let prosody = Prosody::start(&setup());
+    let mut ann = Person::guest(&prosody).await;
+    let info = ann
+        .send_iq(Iq::get(CLIENT_DOMAIN.parse().ok(), info_query()))
+        .await
+        .unwrap()
+        .unwrap()
+        .to_xml();
+    for (kind, address) in [
+        ("speakerstats", "speakerstats.meet.test"),
+        ("av_moderation", "avmoderation.meet.test"),
+        ("lobbyrooms", "lobby.meet.test"),
+    ] {
+        let identity = info
+            .split("<identity")
+            .find(|identity| identity.contains(&format!("type='{kind}'")))
+            .unwrap_or_else(|| panic!("{kind} in {info}"));
+        assert!(identity.contains(address) && identity.contains("category='component'"));
+    }
+    let node = info_query().with("node", "lobbyrooms");
+    let info = ann
+        .send_iq(Iq::get("lobby.meet.test".parse().ok(), node))
+        .await
+        .unwrap()
+        .unwrap();
+    let info = DiscoInfo::parse(&info).unwrap();
+    assert!(info.has("http://jitsi.org/protocol/lobbyrooms"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn speaking_times_are_told_to_newcomers_also_of_those_who_left() {
+    let prosody = Prosody::start(&setup());
+    let _focus = focus(&prosody).await;
+    let mut ann = Person::guest(&prosody).await;
+    let mut ben = Person::guest(&prosody).await;
+    ann.knock(ROOM, "aaaa1111", &[nick("Ann")]);
+    ben.join(ROOM, "bbbb2222").await;
+    let speaks = |silence: &str| {
+        Element::new("speakerstats", JITSI_MEET)
+            .with("room", ROOM)
+            .with("silence", silence.to_owned())
+    };
+    ann.tell("speakerstats.meet.test", speaks("false"));
+    tokio::time::sleep(std::time::Duration::from_millis(120)).await;
+    ben.tell("speakerstats.meet.test", speaks("false"));
+    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    ann.leave();
+    let mut cleo = Person::guest(&prosody).await;
+    cleo.knock(ROOM, "cccc3333", &[]);
+    let told: Value = serde_json::from_str(&cleo.json_message("speakerstats").await).unwrap();
+    assert_eq!(told["type"], "speakerstats");
+    let ann = &told["users"]["aaaa1111"];
+    assert_eq!(ann["displayName"], "Ann");
+    assert!(
+        ann["totalDominantSpeakerTime"].as_u64().unwrap() >= 100,
+        "{told}"
+    );
+    assert_eq!(ann["isDominantSpeaker"], false);
+    let ben = &told["users"]["bbbb2222"];
+    assert!(
+        ben["totalDominantSpeakerTime"].as_u64().unwrap() >= 40,
+        "{told}"
+    );
+    assert_eq!(ben["isDominantSpeaker"], true);
+    assert!(told["users"].get("focus").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moderators_hold_microphones_and_give_leave() {
+    let prosody = Prosody::start(&setup());
+    let mut focus = focus(&prosody).await;
+    let mut ann = Person::guest(&prosody).await;
+    let mut ben = Person::guest(&prosody).await;
+    ann.join(ROOM, "aaaa1111").await;
+    ben.join(ROOM, "bbbb2222").await;
+    let order = |name: &'static str, value: &str| {
+        Element::new("av_moderation", jitctl_wire::namespace::CLIENT)
+            .with("mediaType", "audio")
+            .with(name, value.to_owned())
+    };
+    // Not a moderator yet: nothing happens.
+    ann.tell("avmoderation.meet.test", order("enable", "true"));
+    make_owner(&mut focus, &ann).await;
+    ann.wait_for("becoming owner", |stanza| {
+        stanza
+            .to_xml()
+            .contains("affiliation='owner'")
+            .then_some(())
+    })
+    .await;
+    assert!(!format!("{:?}", ben.all_seen().await).contains("av_moderation"));
+    ann.tell("avmoderation.meet.test", order("enable", "true"));
+    for person in [&mut ann, &mut ben, &mut focus] {
+        let told: Value = serde_json::from_str(&person.json_message("enabled").await).unwrap();
+        assert_eq!(
+            told,
+            serde_json::json!({
+                "type": "av_moderation", "enabled": true, "mediaType": "audio", "room": ROOM,
+                "actor": format!("{ROOM}/aaaa1111"),
+            })
+        );
+    }
+    let ben_there = format!("{ROOM}/bbbb2222");
+    ann.tell(
+        "avmoderation.meet.test",
+        order("jidToWhitelist", &ben_there),
+    );
+    for moderator in [&mut ann, &mut focus] {
+        let told = moderator.json_message(&ben_there).await;
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["whitelists"]["audio"], serde_json::json!([ben_there]));
+    }
+    let told: Value = serde_json::from_str(&ben.json_message("approved").await).unwrap();
+    assert_eq!(
+        (&told["approved"], &told["mediaType"]),
+        (&true.into(), &"audio".into())
+    );
+    // Who comes later is told; leave can be taken back, and all of it switched off.
+    let mut cleo = Person::guest(&prosody).await;
+    cleo.knock(ROOM, "cccc3333", &[]);
+    cleo.json_message("\"enabled\":true").await;
+    ann.tell(
+        "avmoderation.meet.test",
+        order("jidToBlacklist", &ben_there),
+    );
+    ben.json_message("\"removed\":true").await;
+    ann.tell("avmoderation.meet.test", order("enable", "false"));
+    for person in [&mut ben, &mut cleo, &mut focus] {
+        person.json_message("\"enabled\":false").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lobby_holds_people_until_they_are_invited_refused_or_it_ends() {
+    let prosody = Prosody::start(&setup());
+    let mut focus = focus(&prosody).await;
+    let mut ann = Person::guest(&prosody).await;
+    let mut ben = Person::guest(&prosody).await;
+    ann.join(ROOM, "aaaa1111").await;
+    ben.join(ROOM, "bbbb2222").await;
+    make_owner(&mut focus, &ann).await;
+    ann.wait_for("becoming owner", |stanza| {
+        stanza
+            .to_xml()
+            .contains("affiliation='owner'")
+            .then_some(())
+    })
+    .await;
+    members_only(&mut ann, true).await;
+    ben.json_message("LOBBY-ENABLED").await;
+    let info = ann
+        .send_iq(Iq::get(ROOM.parse().ok(), info_query()))
+        .await
+        .unwrap()
+        .unwrap()
+        .to_xml();
+    assert!(
+        info.contains("muc_membersonly") && info.contains(LOBBY),
+        "{info}"
+    );
+    ann.join(LOBBY, "aaaa1111").await;
+
+    // Two knock; both are told where to wait, and do not see each other there.
+    let mut cleo = Person::guest(&prosody).await;
+    let mut dora = Person::guest(&prosody).await;
+    for (person, id, name) in [
+        (&mut cleo, "cccc3333", "Cleo"),
+        (&mut dora, "dddd4444", "Dora"),
+    ] {
+        person.knock(ROOM, id, &[]);
+        person
+            .wait_for("where to wait", |stanza| {
+                let error = stanza.child("error", jitctl_wire::namespace::CLIENT)?;
+                assert!(error.to_xml().contains("registration-required"));
+                let lobby = error.child("lobbyroom", JITSI_MEET)?.text();
+                assert_eq!(lobby, LOBBY);
+                Some(())
+            })
+            .await;
+        person.knock(LOBBY, id, &[nick(name)]);
+        let told = ann
+            .wait_for("somebody waiting", |stanza| {
+                presence_of(stanza, LOBBY).filter(|(nick, _)| nick == id)
+            })
+            .await;
+        assert!(
+            told.1
+                .child("x", MUC_USER)
+                .unwrap()
+                .to_xml()
+                .contains("jid=")
+        );
+    }
+    dora.wait_for("the own presence", |stanza| {
+        let (nick, _) = presence_of(stanza, LOBBY)?;
+        assert_ne!(nick, "cccc3333", "who waits sees moderators only");
+        (nick == "dddd4444").then_some(())
+    })
+    .await;
+
+    // One is let in, the other refused.
+    let invite = format!(
+        "<x xmlns='{MUC_USER}'><invite to='{}'/><invite to='nobody@meet.test/x'/></x>",
+        cleo.jid
+    );
+    ann.tell(ROOM, Element::parse(&invite).unwrap());
+    cleo.wait_for("the invitation", |stanza| {
+        stanza
+            .child("x", MUC_USER)?
+            .child("invite", MUC_USER)
+            .map(|_| ())
+    })
+    .await;
+    ben.json_message("LOBBY-ACCESS-GRANTED").await;
+    cleo.join(ROOM, "cccc3333").await;
+    let kick = "<query xmlns='http://jabber.org/protocol/muc#admin'>\
+                <item nick='dddd4444' role='none'/></query>";
+    ann.request(LOBBY, Element::parse(kick).unwrap())
+        .await
+        .unwrap();
+    dora.wait_for("being refused", |stanza| {
+        stanza.to_xml().contains("code='307'").then_some(())
+    })
+    .await;
+    ben.json_message("LOBBY-ACCESS-DENIED").await;
+
+    // Switched off, whoever waits is sent to the meeting.
+    dora.knock(LOBBY, "dddd4444", &[]);
+    members_only(&mut ann, false).await;
+    dora.wait_for("the end of the lobby", |stanza| {
+        let text = stanza.to_xml();
+        (text.contains("<destroy") && text.contains(ROOM)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_room_takes_nobody_more() {
+    let prosody = Prosody::start(&setup());
+    let _focus = focus(&prosody).await;
+    let mut people = Vec::new();
+    for id in ["aaaa1111", "bbbb2222", "cccc3333"] {
+        let mut person = Person::guest(&prosody).await;
+        person.join(ROOM, id).await;
+        people.push(person);
+    }
+    let mut late = Person::guest(&prosody).await;
+    late.knock(ROOM, "dddd4444", &[]);
+    late.wait_for("being refused", |stanza| {
+        stanza
+            .to_xml()
+            .contains("service-unavailable")
+            .then_some(())
+    })
+    .await;
+    people[0].leave();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    late.join(ROOM, "dddd4444").await;
+}
