@@ -1,10 +1,6 @@
 //! The modules for Prosody, spoken to as browsers do.
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jitctl_testing::person::{Person, login};
 use jitctl_testing::{CLIENT_DOMAIN, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN, Setup};

@@ -20,7 +20,8 @@ pub(crate) struct Room {
     /// The host whose focus runs it.
     #[serde(default)]
     pub(crate) host: String,
-    pub(crate) room: String,
+    #[serde(rename = "room")]
+    pub(crate) address: String,
     pub(crate) meeting_id: String,
     pub(crate) participants: Vec<Person>,
     /// People by nickname of the bridge.
@@ -123,7 +124,7 @@ pub(crate) async fn rooms(site: &Site) -> Result<Vec<Room>, Failure> {
             ..room
         }));
     }
-    all.sort_by(|a, b| (&a.room, &a.host).cmp(&(&b.room, &b.host)));
+    all.sort_by(|a, b| (&a.address, &a.host).cmp(&(&b.address, &b.host)));
     Ok(all)
 }
 

@@ -77,10 +77,10 @@ impl OneRoom {
     pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let site = context.open()?;
         let room = self.find(&site).await?;
-        let name = focus::in_path(&room.room);
+        let name = focus::in_path(&room.address);
         let order = |path: String| order(&site, &room.host, path);
         let done = |did, people| Done {
-            room: short(&room.room).to_owned(),
+            room: short(&room.address).to_owned(),
             did,
             people,
         };
@@ -126,7 +126,7 @@ impl OneRoom {
         focus::rooms(site)
             .await?
             .into_iter()
-            .find(|room| room.room == wanted || short(&room.room) == wanted)
+            .find(|room| room.address == wanted || short(&room.address) == wanted)
             .ok_or_else(|| {
                 Failure::new(
                     Exit::Usage,
@@ -187,7 +187,7 @@ impl View for Shown {
         let people = table(style, &titles, rows.collect());
         format!(
             "{}  meeting {}  focus on {}\n\n{people}",
-            style.bold(&self.0.room),
+            style.bold(&self.0.address),
             self.0.meeting_id,
             self.0.host
         )

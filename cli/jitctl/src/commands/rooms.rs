@@ -55,7 +55,7 @@ impl View for List {
                 .map(|(bridge, people)| format!("{bridge} ({people})"))
                 .collect();
             vec![
-                short(&room.room).into(),
+                short(&room.address).into(),
                 room.host.as_str().into(),
                 room.participants.len().to_string().into(),
                 sends(|one| one.sends_audio).into(),
