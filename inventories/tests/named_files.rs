@@ -86,3 +86,29 @@ fn an_inventory_that_cannot_be_read_says_what_to_do() {
     fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
     assert_eq!(load(&binary).unwrap_err()[0].code, "E000");
 }
+
+#[test]
+fn a_page_needs_its_folder_and_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.yaml");
+    let text = "version: 1
+site:
+  domain: meet.example.org
+  web: { source: dir, path: page }
+hosts:
+  m1:
+    roles: [main, bridge]
+    address: { public: [203.0.113.1] }
+";
+    fs::write(&path, text).unwrap();
+    let found = || {
+        check_files(&load(&path).unwrap(), None)
+            .into_iter()
+            .map(|one| (one.code, one.path.unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(), [("E060", "site.web.path".to_owned())]);
+    fs::create_dir(folder.path().join("page")).unwrap();
+    fs::write(folder.path().join("page/index.html"), "<p>page</p>").unwrap();
+    assert_eq!(found(), []);
+}

@@ -87,6 +87,7 @@ fn cases() -> Vec<(&'static str, &'static str, String)> {
         ("E057", "meet.test", with_site("  tls: { mode: acme, email: a@example.org }\n").replace("meet.example.org", "meet.test")),
         ("E058", "{ private: [10.0.0.1] }", with_site("  tls: { mode: acme, email: a@example.org }\n").replace(", public: [203.0.113.1]", "")),
         ("E059", "x.pem", with_site("  tls: { mode: files, certificate: x.pem, key: x.pem }\n")),
+        ("E061", "x", with_site("  web: { source: jitsi-apt, repository: x, key: '-----BEGIN PGP PUBLIC KEY BLOCK----- -----END PGP PUBLIC KEY BLOCK-----' }\n")),
     ]
 }
 
@@ -124,7 +125,7 @@ fn every_case_is_found_at_its_place() {
 #[test]
 fn every_rule_has_a_case() {
     // Concern files on the disk: tests of their own.
-    let on_disk = ["E000", "E050", "E051", "E052", "E053", "E054"];
+    let on_disk = ["E000", "E050", "E051", "E052", "E053", "E054", "E060"];
     let cases = cases();
     for rule in rules::rules().filter(|rule| !on_disk.contains(&rule.code)) {
         assert!(

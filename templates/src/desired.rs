@@ -62,7 +62,7 @@ pub struct Directory {
 /// One of our programs, carried by `jitctl` and switched atomically.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binary {
-    /// `jitctl-focus` or `jitctl-bridge`.
+    /// `jitctl-focus` or `jitctl-bridge`; or `jitctl-web`, an archive that is unpacked beside it.
     pub name: String,
     /// Services to restart when it changes.
     pub restarts: Vec<String>,
@@ -233,6 +233,13 @@ pub enum Gate {
     Listening(Protocol, u16),
     /// An HTTP GET on the host itself answers 200.
     HttpOk(String),
+    /// nginx on the host itself answers for a room with a page of the site.
+    PageServed {
+        /// The name of the site.
+        domain: String,
+        /// The certificate it is to show, a file.
+        certificate: String,
+    },
     /// The focus on each MAIN counts this nickname among its operational bridges.
     BridgeCounted(String),
 }

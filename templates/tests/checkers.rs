@@ -315,6 +315,37 @@ fn drop_ins_fit_the_packaged_units() {
 }
 
 #[test]
+fn apt_reads_the_repository_of_upstreams_page() {
+    const SOURCES: &str = "/etc/apt/sources.list.d/jitctl-jitsi.sources";
+    let hosts = hosts_with(SOURCES);
+    assert!(!hosts.is_empty());
+    for (name, host) in hosts {
+        assert!(
+            host.packages
+                .iter()
+                .any(|package| package == "jitsi-meet-web")
+        );
+        let stage = Stage::new(&host);
+        let folder = stage.path("/etc/apt/sources.list.d");
+        let parts = format!("Dir::Etc::SourceParts={}", folder.display());
+        let text = run(
+            "apt",
+            "apt-get",
+            &[
+                "-o",
+                "Dir::Etc::SourceList=/dev/null",
+                "-o",
+                &parts,
+                "update",
+                "--print-uris",
+            ],
+        );
+        let release = "'https://download.jitsi.org/stable/InRelease'";
+        assert!(text.starts_with(release), "{name}: {text}");
+    }
+}
+
+#[test]
 fn config_js_is_javascript_with_the_addresses_of_the_site() {
     for (name, host) in hosts_with("/etc/jitctl/web/config.js") {
         let stage = Stage::new(&host);

@@ -52,15 +52,15 @@ fn actions(host: &DesiredHost, paths: &BTreeSet<String>) -> BTreeSet<Action> {
 
 #[test]
 fn an_override_replaces_its_template_and_says_so() {
-    let (folder, options) = override_with("main/index.html", "<p>{{ domain }}</p>\n");
+    let (folder, options) = override_with("main/config.js", "var config = {{ domain | quote }};\n");
     let host = render_main(&options).unwrap();
     let page = host
         .files
         .iter()
-        .find(|file| file.path == "/usr/share/jitctl/web/index.html")
+        .find(|file| file.path == "/etc/jitctl/web/config.js")
         .unwrap();
-    assert_eq!(page.content, "<p>meet.test</p>\n");
-    let path = folder.path().join("main/index.html");
+    assert_eq!(page.content, "var config = \"meet.test\";\n");
+    let path = folder.path().join("main/config.js");
     assert_eq!(
         page.source,
         TemplateSource::Override(path.display().to_string())
@@ -74,9 +74,9 @@ fn an_unknown_variable_names_the_file_and_the_line() {
         "one\n{% if domian %}x{% endif %}\n",
         "one\n{% for x in domian %}x{% endfor %}\n",
     ] {
-        let (folder, options) = override_with("main/index.html", text);
+        let (folder, options) = override_with("main/config.js", text);
         let error = render_main(&options).unwrap_err();
-        let path = folder.path().join("main/index.html");
+        let path = folder.path().join("main/config.js");
         let RenderError::Template {
             template,
             line,
@@ -135,7 +135,7 @@ fn a_missing_folder_of_overrides_is_an_error() {
 #[test]
 fn an_override_can_not_put_a_secret_where_everybody_reads_it() {
     let (_folder, options) =
-        override_with("main/index.html", "@@secret:pki-ca-cert@@ @@secret:turn@@");
+        override_with("main/config.js", "@@secret:pki-ca-cert@@ @@secret:turn@@");
     let error = render_main(&options).unwrap_err();
     let RenderError::SecretExposed { secret, mode, .. } = &error else {
         panic!("{error}");

@@ -9,6 +9,7 @@
     reason = "test support: a broken set-up ends the test"
 )]
 
+pub mod browsers;
 mod person;
 
 use std::fmt;
@@ -247,6 +248,18 @@ impl Lab {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .spawn()
+            .expect("jitctl starts")
+    }
+
+    /// Starts `jitctl` to be talked to; what it complains goes to the test's own output.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn converse(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("jitctl starts")
     }

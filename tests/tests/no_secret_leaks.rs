@@ -109,7 +109,7 @@ fn no_secret_is_seen_anywhere_during_and_after_an_apply() {
         assert_eq!(leaked(&secrets, &journal), none, "in the journal of {host}");
         let readable = lab.on(
             host,
-            "find /etc /home /opt /root /run /srv /tmp /usr/lib/jitctl /usr/local /usr/share/jitctl \
+            "find /etc /home /opt /root /run /srv /tmp /usr/lib/jitctl /usr/local \
              /var -type f -perm -004 -size -2000k -not -path '/var/lib/dpkg/*' \
              -not -path '/var/cache/*' -not -path '/var/lib/apt/*' -exec cat {} + 2> /dev/null \
              | tr -c '[:print:]' '[\\n*]'; :",

@@ -1,13 +1,18 @@
 //! Our own programs as files on the operator's machine.
 //!
 //! A folder `DIR/ARCH/jitctl-{bridge,focus}` with `DIR/ARCH/SHA256SUMS` (or one `DIR/SHA256SUMS`
-//! with `ARCH/NAME` paths). The sums are checked when a program is read, so that a damaged file
+//! with `ARCH/NAME` paths); what runs everywhere, the meeting page as an archive, is in `DIR/any`.
+//! The sums are checked when a program is read, so that a damaged file
 //! never reaches a host.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::resolved::sha256;
+
+/// Stands for every architecture.
+const ANY: &str = "any";
 
 /// One program for one architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub struct Artifact {
     pub path: PathBuf,
     /// Its hash after `SHA256SUMS`.
     pub sha256: String,
+    /// The bytes, where they were made here and lie in no file.
+    made: Option<Arc<[u8]>>,
 }
 
 /// All programs of one version.
@@ -97,10 +104,25 @@ impl Artifacts {
                     name: name.to_owned(),
                     path: folder.join(path),
                     sha256: sum.to_ascii_lowercase(),
+                    made: None,
                 },
             );
         }
         Ok(())
+    }
+
+    /// Takes the operator's own page, packed, in place of the one that comes with `jitctl`.
+    pub fn replace_page(&mut self, folder: &Path, archive: Vec<u8>) {
+        let name = "jitctl-web".to_owned();
+        self.programs.insert(
+            (ANY.to_owned(), name.clone()),
+            Artifact {
+                name,
+                path: folder.to_owned(),
+                sha256: sha256(&archive),
+                made: Some(archive.into()),
+            },
+        );
     }
 
     /// The version of all programs.
@@ -113,8 +135,9 @@ impl Artifacts {
     /// # Errors
     /// There is none.
     pub fn program(&self, arch: &str, name: &str) -> Result<&Artifact, ArtifactError> {
-        self.programs
-            .get(&(arch.to_owned(), name.to_owned()))
+        let of = |arch: &str| self.programs.get(&(arch.to_owned(), name.to_owned()));
+        of(arch)
+            .or_else(|| of(ANY))
             .ok_or_else(|| ArtifactError::Missing {
                 name: name.to_owned(),
                 arch: arch.to_owned(),
@@ -135,6 +158,9 @@ impl Artifact {
     /// # Errors
     /// The file cannot be read or is not the one that was meant.
     pub fn read(&self) -> Result<Vec<u8>, ArtifactError> {
+        if let Some(made) = &self.made {
+            return Ok(made.to_vec());
+        }
         let bytes = std::fs::read(&self.path).map_err(|error| unreadable(&self.path, &error))?;
         if sha256(&bytes) == self.sha256 {
             Ok(bytes)

@@ -17,6 +17,7 @@ macro_rules! append {
 }
 
 pub mod accounts;
+pub mod archive;
 pub mod artifacts;
 pub mod drain;
 pub mod executor;

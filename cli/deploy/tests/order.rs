@@ -62,7 +62,7 @@ fn artifacts() -> (tempfile::TempDir, Artifacts) {
     let folder = tempfile::tempdir().unwrap();
     let arch = folder.path().join("x86_64");
     std::fs::create_dir(&arch).unwrap();
-    let sums = ["jitctl-bridge", "jitctl-focus"].map(|name| {
+    let sums = ["jitctl-bridge", "jitctl-focus", "jitctl-web"].map(|name| {
         std::fs::write(arch.join(name), name).unwrap();
         let sum = jitctl_deploy::resolved::sha256(name.as_bytes());
         format!("{sum}  {name}\n")

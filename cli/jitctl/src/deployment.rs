@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jitctl_deploy::archive::pack_page;
 use jitctl_deploy::executor::{HostError, Remotes};
 use jitctl_deploy::plan::plan_site;
 use jitctl_deploy::{Artifacts, Facts, ResolvedHost, SitePlan, firewall, gather};
@@ -76,7 +77,16 @@ impl Deployment {
         asking: Asking,
     ) -> Result<Self, Failure> {
         let vault = vault::open(context)?;
-        let artifacts = artifacts(context)?;
+        let mut artifacts = artifacts(context)?;
+        if let Some(folder) = site.page_folder() {
+            let archive = pack_page(&folder).map_err(|error| {
+                Failure::usage(
+                    error.to_string(),
+                    "`jitctl check` looks at every file that the inventory names",
+                )
+            })?;
+            artifacts.replace_page(&folder, archive);
+        }
         let renderer = renderer(context, &vault.store)?;
         let mut desired: Vec<DesiredHost> = names
             .iter()

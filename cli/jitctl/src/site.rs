@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use jitctl_inventory::model::{Host, Inventory, Role, Site as SiteSettings, Ssh, Tls};
+use jitctl_inventory::model::{Host, Inventory, Role, Site as SiteSettings, Ssh, Tls, Web};
 use jitctl_inventory::names::HostName;
 use jitctl_inventory::rules::files::check_files;
 use jitctl_inventory::select;
@@ -142,6 +142,14 @@ impl Site {
             }
         }
         site
+    }
+
+    /// The folder of the operator's own page, as seen from here.
+    pub(crate) fn page_folder(&self) -> Option<PathBuf> {
+        match &self.inventory().site.web {
+            Web::Dir { path } => Some(self.loaded.resolve(path, self.home.as_deref())),
+            Web::Builtin | Web::JitsiApt { .. } => None,
+        }
     }
 
     /// What `check` says about files that the inventory names.

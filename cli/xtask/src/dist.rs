@@ -1,19 +1,20 @@
 //! `dist/`: the programs as an operator gets them.
 //!
-//! `dist/jitctl`, the programs that it carries to hosts in `dist/artifacts/ARCH/`, and their
-//! checksums. One build for one target, so that every dependency is compiled once.
+//! `dist/jitctl`, the programs that it carries to hosts in `dist/artifacts/ARCH/`, the meeting page
+//! in `dist/artifacts/any/`, and their checksums. One build for one target, so that every dependency is compiled once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::setup;
 use crate::shell::{self, Result};
+use crate::{page, setup};
 
 const GLIBC: &str = "x86_64-unknown-linux-gnu";
 const CARRIED: [&str; 2] = ["jitctl-bridge", "jitctl-focus"];
 
 /// Builds all and returns the path of `jitctl`.
 pub(crate) fn build() -> Result<PathBuf> {
+    page::build()?;
     shell::title("build jitctl, jitctl-bridge and jitctl-focus");
     let musl = setup::has_musl();
     let target = if musl { setup::MUSL } else { GLIBC };

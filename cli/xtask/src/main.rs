@@ -12,6 +12,7 @@
 mod demo;
 mod dist;
 mod licences;
+mod page;
 mod setup;
 mod shell;
 mod style;
@@ -25,6 +26,7 @@ cargo xtask TASK
   demo      set up this machine, build, and deploy the demonstration site in the lab
   test      run everything: format, lints, unit tests, schema, end-to-end tests (as root)
   dist      build the static programs into dist/
+  page      build the meeting page alone into dist/artifacts/any
   setup     install what is missing from Debian, and the Rust target
   style     check the form of the code: file lengths, dependency arrows, lints
   licences  check that every dependency's licence is one we accept
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(),
         Some("test") => test::run(&rest),
         Some("dist") => setup::run().and_then(|()| dist::build().map(drop)),
+        Some("page") => setup::run().and_then(|()| page::build()),
         Some("setup") => setup::run(),
         Some("style") => style::run(),
         Some("licences") => licences::run(),

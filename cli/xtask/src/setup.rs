@@ -22,9 +22,18 @@ const PACKAGES: [&str; 11] = [
     "zstd",
 ];
 
-/// What the unit tests hold rendered files and protocols against: the programs that read them.
-const TEST_PACKAGES: [&str; 8] = [
-    "coturn", "lua5.4", "nginx", "nodejs", "openssl", "prosody", "python3", "systemd",
+/// What tests hold rendered files, protocols and the meeting page against: the programs that read
+/// them. `libnss3-tools` tells Chromium which authority to trust.
+const TEST_PACKAGES: [&str; 9] = [
+    "chromium",
+    "coturn",
+    "libnss3-tools",
+    "lua5.4",
+    "nginx",
+    "openssl",
+    "prosody",
+    "python3",
+    "systemd",
 ];
 
 /// While this file is there, Debian's packages install without starting their services.
@@ -33,11 +42,35 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// The target of our static programs.
 pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
 
+/// What the meeting page is built with, where no other Node.js is installed.
+const NODE_PACKAGES: [&str; 2] = ["nodejs", "npm"];
+/// Debian 12 has this one.
+const OLDEST_NODE: u32 = 18;
+
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
     packages(&PACKAGES)?;
+    if !has_node() {
+        packages(&NODE_PACKAGES)?;
+    }
     rust_target();
     Ok(())
+}
+
+/// Whether a Node.js that is new enough is on the path, with its npm.
+fn has_node() -> bool {
+    let version = |program: &str| {
+        let said = shell::program(program)
+            .arg("--version")
+            .stderr(Stdio::null())
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
+        let said = String::from_utf8(said.stdout).ok()?;
+        let major = said.trim().trim_start_matches('v').split('.').next()?;
+        major.parse::<u32>().ok()
+    };
+    version("node").is_some_and(|major| major >= OLDEST_NODE) && version("npm").is_some()
 }
 
 /// Installs what is missing for the tests, too. Servers come without being started: the tests

@@ -4,7 +4,7 @@
 //! profile for them. They need root, because they start real hosts.
 
 use crate::shell::{self, Result};
-use crate::{dist, licences, setup, style};
+use crate::{dist, licences, page, setup, style};
 
 /// Runs everything; `--no-lab` leaves out what needs root, and says so.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     shell::title("form");
     style::run()?;
     licences::run()?;
+    page::check()?;
     shell::title("lints");
     shell::run(
         shell::cargo()
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         println!("\nleft out: the end-to-end tests in the lab");
         return Ok(());
     }
+    page::packages(&shell::root().join("tests/browser"))?;
     shell::title("end to end");
     shell::run(
         shell::cargo()

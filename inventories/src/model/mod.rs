@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use host::{Addresses, BridgeOverrides, DEFAULT_MEDIA_PORT, Host, Overrides, Role, Ssh};
 pub use site::{
-    Authentication, AuthenticationMode, BridgeChannel, FirewallBackend, Site, Tls, Turn, XmppVia,
+    Authentication, AuthenticationMode, BridgeChannel, FirewallBackend, Site, Tls, Turn, Web,
+    XmppVia,
 };
 
 use crate::names::HostName;

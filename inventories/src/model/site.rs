@@ -35,6 +35,9 @@ pub struct Site {
     /// Limits of meetings.
     #[serde(default)]
     pub meetings: Meetings,
+    /// Which meeting page people get.
+    #[serde(default)]
+    pub web: Web,
 }
 
 /// Limits of meetings; what is not set is not limited.
@@ -74,6 +77,34 @@ pub enum Tls {
         /// The private key, PEM.
         key: PathBuf,
     },
+}
+
+/// The meeting page that MAIN serves. All kinds read the same `config.js`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "source", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Web {
+    /// The small page that comes with `jitctl`.
+    #[default]
+    Builtin,
+    /// Jitsi Meet's own web app: the package `jitsi-meet-web` of an apt repository.
+    JitsiApt {
+        /// The repository's URL, such as `https://download.jitsi.org`.
+        repository: String,
+        /// Suite and component, or a path that ends in `/`.
+        #[serde(default = "stable")]
+        suite: String,
+        /// The repository's signing key: a `BEGIN PGP PUBLIC KEY BLOCK` as text.
+        key: String,
+    },
+    /// A folder on the machine that runs `jitctl`, with an `index.html`.
+    Dir {
+        /// The folder; a relative path counts from the inventory.
+        path: PathBuf,
+    },
+}
+
+fn stable() -> String {
+    "stable/".to_owned()
 }
 
 /// Who may open a room.

@@ -7,7 +7,7 @@ use std::path::Path as FilePath;
 use super::{Finding, Rule, rule};
 use crate::diagnostic::Diagnostic;
 use crate::load::{Loaded, Path};
-use crate::model::Tls;
+use crate::model::{Tls, Web};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::error(
@@ -34,6 +34,11 @@ pub(super) const RULES: &[Rule] = &[
         "E054",
         "key file is missing or no key",
         "The file named by `tls.key` cannot be read, or holds no PEM private key.",
+    ),
+    Rule::error(
+        "E060",
+        "page folder is missing or has no index.html",
+        "The folder named by `web.path` cannot be read, or holds no `index.html`.",
     ),
 ];
 
@@ -66,6 +71,11 @@ pub fn check_files(loaded: &Loaded, home: Option<&FilePath>) -> Vec<Diagnostic> 
             tls.key("key"),
             Some("PRIVATE KEY-----"),
         ));
+    }
+    if let Web::Dir { path } = &loaded.inventory.site.web {
+        let index = loaded.resolve(path, home).join("index.html");
+        let place = Path::root().key("site").key("web").key("path");
+        findings.extend(readable("E060", &index, place, None));
     }
     findings
         .iter()

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::syntax::{dns_name_fault, is_private_name};
 use super::{Finding, Rule};
 use crate::load::Path;
-use crate::model::{Inventory, Role, Tls};
+use crate::model::{Inventory, Role, Tls, Web};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::error("E018", "domain is not a DNS name", "The domain is typed in browsers, stands in certificates and is the XMPP domain: lower case letters, digits and `-` between dots, without scheme, port or final dot.").check(domain_syntax),
@@ -16,6 +16,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::error("E057", "ACME for a private name", "No public authority gives a certificate for names such as `meet.test` or `meet.local`, which do not exist in the public DNS. Use `mode: private_ca`, or your own authority's `directory`.").check(acme_private_name),
     Rule::warning("E058", "ACME without a public MAIN", "The authority checks the name by a request to port 80 of MAIN from the Internet. MAIN has only private addresses here, so this works only behind a port forwarding.").check(acme_private_main),
     Rule::error("E059", "certificate and key are one file", "`certificate` is readable by everybody who connects, `key` by nobody: they must be two files.").check(one_file),
+    Rule::error("E061", "package repository that apt cannot use", "`web.repository` is an `https://` or `http://` URL without spaces, `web.suite` one word or two, and `web.key` the text of an OpenPGP public key: without it apt would install what anybody sends.").check(repository),
 ];
 
 fn site(key: &str) -> Path {
@@ -188,4 +189,48 @@ fn one_file(inventory: &Inventory) -> Vec<Finding> {
         .also(site("tls").key("certificate"), "the certificate")
         .help("split the PEM file: chain in one, private key (0600) in the other"),
     ]
+}
+
+fn repository(inventory: &Inventory) -> Vec<Finding> {
+    let Web::JitsiApt {
+        repository,
+        suite,
+        key,
+    } = &inventory.site.web
+    else {
+        return Vec::new();
+    };
+    let mut findings = Vec::new();
+    let one_line = |text: &str| !text.contains(char::is_control) && !text.trim().is_empty();
+    let url = ["https://", "http://"]
+        .iter()
+        .any(|scheme| repository.len() > scheme.len() && repository.starts_with(scheme));
+    if !url || repository.contains(char::is_whitespace) {
+        findings.push(
+            Finding::new(
+                site("web").key("repository"),
+                format!("`{}` is not a URL for apt", repository.escape_debug()),
+                "not a URL",
+            )
+            .help("upstream's own is `https://download.jitsi.org`"),
+        );
+    }
+    if !one_line(suite) {
+        findings.push(
+            Finding::new(site("web").key("suite"), "no suite is named", "empty")
+                .help("upstream's is `stable/`; others are `NAME COMPONENT`"),
+        );
+    }
+    let block = |word: &str| key.contains(&format!("-----{word} PGP PUBLIC KEY BLOCK-----"));
+    if !(block("BEGIN") && block("END")) {
+        findings.push(
+            Finding::new(
+                site("web").key("key"),
+                "there is no OpenPGP public key here",
+                "not a key",
+            )
+            .help("paste the ASCII-armoured key with `key: |`"),
+        );
+    }
+    findings
 }

@@ -14,12 +14,13 @@ use jitctl_templates::{RenderOptions, Renderer};
 
 /// Samples that together have every mode of TLS, both authentications, TURN, NAT, several regions
 /// and several MAIN hosts.
-const SAMPLES: [&str; 5] = [
+const SAMPLES: [&str; 6] = [
     "lab",
     "s-a-four-bridges-two-mains",
     "s-c-private-network",
     "secure-domain",
     "two-bridges-one-nat",
+    "web-upstream",
 ];
 
 /// The bridge channel over WebSocket, IPv6 only hosts, TURN beside private bridges, all on one

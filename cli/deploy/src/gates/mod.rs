@@ -43,6 +43,14 @@ const FUNCTIONS: &str = r#"unit_active() {
 }
 listening() { ss -H -ln"$1" "sport = :$2" 2> /dev/null | grep -q .; }
 http_ok() { http_get "$1" > /dev/null; }
+# A room's address gives a page, under the certificate that is in place.
+page_served() {
+    printf 'GET /jitctl-gate HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$1" |
+        timeout 5 openssl s_client -quiet -connect 127.0.0.1:443 -servername "$1" -verify_hostname "$1" \
+            -CAfile "$2" -partial_chain -no_check_time -verify_return_error 2> /dev/null |
+        tr -d '\r' | sed '/^$/q' | tr '[:upper:]' '[:lower:]' > "$state/page"
+    grep -q '^http/1.1 200 ' "$state/page" && grep -q '^content-type: text/html' "$state/page"
+}
 end=$(($(date +%s) + limit))
 gate() {
     title=$1 unit=$2; shift 2
@@ -66,6 +74,7 @@ pub fn describe(gate: &Gate) -> String {
             format!("something listens on {port}/{}", protocol_word(*protocol))
         }
         Gate::HttpOk(url) => format!("{url} answers 200"),
+        Gate::PageServed { domain, .. } => format!("https://{domain}/ROOM gives the page"),
         Gate::BridgeCounted(nick) => format!("the focus counts bridge {nick}"),
     }
 }
@@ -92,7 +101,7 @@ fn unit_behind(gate: &Gate, gates: &[Gate]) -> String {
         Gate::Listening(_, 10000 | 8080) => known("bridge"),
         Gate::HttpOk(url) if url.contains(":8888") => known("focus"),
         Gate::HttpOk(url) if url.contains(":8080") => known("bridge"),
-        Gate::Listening(_, 80 | 443) | Gate::HttpOk(_) => known("nginx"),
+        Gate::Listening(_, 80 | 443) | Gate::HttpOk(_) | Gate::PageServed { .. } => known("nginx"),
         Gate::Listening(..) | Gate::BridgeCounted(_) => None,
     }
     .unwrap_or_default()
@@ -109,6 +118,10 @@ pub fn script(gates: &[Gate], prologue: &str, limit: Duration) -> Option<Script>
                 format!("listening {letter} {port}")
             }
             Gate::HttpOk(url) => format!("http_ok {}", quote(url)),
+            Gate::PageServed {
+                domain,
+                certificate,
+            } => format!("page_served {} {}", quote(domain), quote(certificate)),
             Gate::BridgeCounted(_) => continue,
         };
         let unit = unit_behind(gate, gates);

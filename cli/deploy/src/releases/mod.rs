@@ -116,7 +116,7 @@ pub fn script(current: u64, target: u64, holder: &Holder, root: &str) -> Script 
         quote(root),
         lease::keep_fragment(&holder.id, deadline + Duration::from_secs(60)),
     );
-    for program in ["bridge", "focus"] {
+    for program in ["bridge", "focus", "web"] {
         append!(text, "save /usr/lib/jitctl/current-{program}\n");
     }
     text.push_str(RESTORE);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jitctl_transport::{Script, quote};
 
+use super::stage::{carried, staged_name};
 use super::{Context, Phase, line};
 
 const INSTALL: &str = r#"DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND
@@ -15,7 +16,7 @@ if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT
 fi
 install() {
-    apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef \
+    apt-get -q -y $sources -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef \
         -o Dpkg::Options::=--force-confold --no-install-recommends install "$@" < /dev/null >&2
 }
 # An earlier installation may have been cut off.
@@ -33,11 +34,12 @@ pub fn packages(context: &Context<'_>) -> Option<Script> {
     if !plan.packages.is_empty() {
         let names: Vec<String> = plan.packages.iter().map(|name| quote(name)).collect();
         let names = names.join(" ");
+        text.push_str(&sources(context));
         text.push_str(INSTALL);
         // Fresh hosts have no lists, old ones stale lists: both show at the first try.
         append!(
             text,
-            "install {names} || {{ apt-get -q -o DPkg::Lock::Timeout=120 update < /dev/null >&2; install {names}; }}\n"
+            "install {names} || {{ apt-get -q $sources -o DPkg::Lock::Timeout=120 update < /dev/null >&2; install {names}; }}\n"
         );
     }
     text.push_str("user() {\n    getent passwd \"$1\" > /dev/null || useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin \"$1\"\n}\n");
@@ -45,4 +47,30 @@ pub fn packages(context: &Context<'_>) -> Option<Script> {
         text.push_str(&line(&["user", user]));
     }
     Some(Script::new(Phase::Packages.title(), text, deadline))
+}
+
+/// Package sources that come with this apply count already, though nothing is switched yet: apt
+/// reads a copy of its folder with them in it.
+fn sources(context: &Context<'_>) -> String {
+    const FOLDER: &str = "/etc/apt/sources.list.d/";
+    let mut text = String::new();
+    for (index, file) in carried(context) {
+        let Some(name) = file.path.strip_prefix(FOLDER) else {
+            continue;
+        };
+        if text.is_empty() {
+            text.push_str("public \"$staging/sources\"\ncp -a \"$root\"/etc/apt/sources.list.d/. \"$staging/sources/\" 2> /dev/null || true\n");
+        }
+        append!(
+            text,
+            "cp \"$staging\"/{} \"$staging/sources\"/{}\n",
+            quote(&staged_name(index)),
+            quote(name)
+        );
+    }
+    if text.is_empty() {
+        return "sources=\n".to_owned();
+    }
+    text.push_str("sources=\"-o Dir::Etc::SourceParts=$staging/sources\"\n");
+    text
 }

@@ -31,7 +31,16 @@ program() {
     public "$root$3"
     take "$1" "$2" "$root$3/.$4.new"
     chmod 0755 "$root$3/.$4.new"
+    case $4 in *-web) unpack "$root$3/.$4.new" "$root$3/web" ;; esac
     mv -f "$root$3/.$4.new" "$root$3/$4"
+}
+# The archive itself comes last into its place: where it is, its files are whole. Their times are
+# now, since nginx tells browsers by time and size whether a page is still the same.
+unpack() {
+    rm -rf "$2" "$2.new"
+    public "$2.new"
+    (umask 022; tar -xmf "$1" -C "$2.new" --no-same-owner --no-same-permissions)
+    mv "$2.new" "$2"
 }
 ! grep -qs '^# jitctl' "$root/usr/sbin/policy-rc.d" || rm -f "$root/usr/sbin/policy-rc.d"
 rm -rf "$staging"

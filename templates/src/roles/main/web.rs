@@ -2,12 +2,12 @@
 //!
 //! nginx reads a changed file on reload without dropping a connection, so nothing here restarts.
 
-use jitctl_inventory::model::{AuthenticationMode, BridgeChannel, Role, Tls};
+use jitctl_inventory::model::{AuthenticationMode, BridgeChannel, Role, Tls, Web};
 use serde::Serialize;
 
 use super::super::Scene;
 use crate::addresses;
-use crate::desired::{Action, FileCheck, Gate, Protocol, SecretName, Source};
+use crate::desired::{Action, Binary, FileCheck, Gate, Protocol, SecretName, Source};
 use crate::error::RenderError;
 use crate::host::{FileSpec, HostBuilder};
 use crate::{ports, secrets};
@@ -18,6 +18,10 @@ const UNIT: &str = "nginx.service";
 pub(super) const BOOTSTRAP_TLS: &str = "/etc/jitctl/pki/web";
 /// What points at the certificate in use where ACME changes it.
 pub(super) const ACME_TLS: &str = "/etc/jitctl/tls";
+/// The unpacked page that `jitctl` carried; the link moves with each version.
+const CARRIED_PAGE: &str = "/usr/lib/jitctl/current-web/web";
+/// Where Debian's package of the upstream web app puts it.
+const PACKAGED_PAGE: &str = "/usr/share/jitsi-meet";
 /// Where challenges are answered from.
 pub(super) const ACME_ROOT: &str = "/var/lib/jitctl-acme";
 
@@ -42,6 +46,9 @@ struct NginxView<'a> {
     focus_http: u16,
     websocket: bool,
     bridges: Vec<WebsocketView>,
+    page_root: &'static str,
+    /// Our own page lives under the strictest content policy; upstream's could not.
+    strict_content: bool,
 }
 
 #[derive(Serialize)]
@@ -61,19 +68,19 @@ struct ConfigView<'a> {
 }
 
 #[derive(Serialize)]
-struct PageView<'a> {
-    domain: &'a str,
+struct RepositoryView<'a> {
+    repository: &'a str,
+    suite: &'a str,
+    /// None for a path that ends in `/`.
+    components: &'a str,
+    /// Lines of a deb822 field: each after a space, an empty one as a dot.
+    key: String,
 }
 
 pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<(), RenderError> {
     builder.package("nginx");
     builder.directory(BOOTSTRAP_TLS, 0o700);
-    for path in [
-        "/etc/jitctl/web",
-        "/usr/share/jitctl",
-        "/usr/share/jitctl/web",
-        ACME_ROOT,
-    ] {
+    for path in ["/etc/jitctl/web", ACME_ROOT] {
         builder.directory(path, 0o755);
     }
     add_certificate(builder, scene);
@@ -92,6 +99,10 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
     for port in [ports::HTTP, ports::HTTPS] {
         builder.gate(Gate::Listening(Protocol::Tcp, port.number));
     }
+    builder.gate(Gate::PageServed {
+        domain: scene.domain().to_owned(),
+        certificate: format!("{}/fullchain.pem", tls_folder(scene)),
+    });
     Ok(())
 }
 
@@ -129,13 +140,39 @@ fn add_pages(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<(), Ren
         &config,
         FileSpec::public("/etc/jitctl/web/config.js"),
     )?;
-    builder.template(
-        "main/index.html",
-        &PageView {
-            domain: scene.domain(),
-        },
-        FileSpec::public("/usr/share/jitctl/web/index.html"),
-    )
+    match &site.web {
+        Web::Builtin | Web::Dir { .. } => builder.desired.binaries.push(Binary {
+            name: "jitctl-web".to_owned(),
+            restarts: Vec::new(),
+        }),
+        Web::JitsiApt {
+            repository,
+            suite,
+            key,
+        } => {
+            builder.package("jitsi-meet-web");
+            let (release, components) = suite
+                .trim()
+                .split_once(char::is_whitespace)
+                .unwrap_or((suite.trim(), ""));
+            let lines = key.trim().lines().map(|line| match line.trim() {
+                "" => "\n .".to_owned(),
+                line => format!("\n {line}"),
+            });
+            let view = RepositoryView {
+                repository,
+                suite: release,
+                components: components.trim(),
+                key: lines.collect(),
+            };
+            builder.template(
+                "main/jitsi.sources",
+                &view,
+                FileSpec::public("/etc/apt/sources.list.d/jitctl-jitsi.sources"),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn nginx_view<'a>(scene: &'a Scene<'_>) -> Result<NginxView<'a>, RenderError> {
@@ -150,6 +187,11 @@ fn nginx_view<'a>(scene: &'a Scene<'_>) -> Result<NginxView<'a>, RenderError> {
         xmpp_http: ports::XMPP_HTTP.number,
         focus_http: ports::FOCUS_HTTP.number,
         websocket,
+        page_root: match site.web {
+            Web::Builtin | Web::Dir { .. } => CARRIED_PAGE,
+            Web::JitsiApt { .. } => PACKAGED_PAGE,
+        },
+        strict_content: site.web == Web::Builtin,
         bridges: if websocket {
             websocket_views(scene)?
         } else {

@@ -1,0 +1,160 @@
+//! People open the site's address in real browsers and meet; then the bridge that carries them is
+//! stopped.
+//!
+//! Three headless Chromiums in the client's network, outside the hosts; TLS against the site's own
+//! authority. What each sees and hears is told from decoded frames, from the colour of the picture
+//! and from the energy of the sound. Pictures of the pages and what was measured are kept in
+//! `target/browsers`.
+#![expect(clippy::unwrap_used, reason = "a helper of tests is a test")]
+
+use std::time::Duration;
+
+use jitctl_tests::Lab;
+use jitctl_tests::browsers::{Browsers, keep, met, pairs};
+use serde_json::json;
+
+/// Of the media of one pair, from the stop of the bridge on.
+const LONGEST_GAP_MS: u64 = 5_000;
+
+#[test]
+fn browsers_meet_and_survive_the_loss_of_their_bridge() {
+    let lab = Lab::deployed("browsers", 3);
+    let mut browsers = Browsers::open(&lab, "room");
+    let report = browsers.join(3);
+    keep("joined", &report);
+    for person in report["people"].as_array().unwrap() {
+        assert_eq!(person["errors"], json!([]), "{report:#}");
+        assert_eq!(person["said"], json!([]), "{report:#}");
+    }
+    let names: Vec<String> = browsers.texts(0, "li.tile .name");
+    assert_eq!(names, ["Person 1", "Person 2", "Person 0 (you)"]);
+    browsers.picture(0, "meeting");
+
+    they_talk(&mut browsers);
+    they_switch_devices(&mut browsers);
+    one_speaks(&mut browsers);
+    one_shares_a_screen(&mut browsers);
+    a_moderator_mutes(&mut browsers);
+    the_bridge_is_lost(&lab, &mut browsers);
+}
+
+fn they_talk(browsers: &mut Browsers) {
+    browsers.ask(&json!({"do": "say", "who": 1, "text": "hello, all"}));
+    browsers.until("everyone has the message", SOON, |browsers| {
+        (0..3).all(|who| browsers.texts(who, ".log li p") == ["hello, all"])
+    });
+}
+
+fn they_switch_devices(browsers: &mut Browsers) {
+    let off = "Person 1, muted, camera off";
+    browsers.press(1, "microphone");
+    browsers.press(1, "camera");
+    browsers.until("person 1 is off for the others", SOON, |browsers| {
+        [0, 2]
+            .iter()
+            .all(|who| browsers.tiles(*who).iter().any(|tile| tile == off))
+    });
+    browsers.press(1, "microphone");
+    browsers.press(1, "camera");
+    // A hand goes up by keyboard.
+    browsers.ask(&json!({"do": "key", "who": 1, "key": "r"}));
+    let on = "Person 1, hand raised";
+    browsers.until("person 1 is on again, with a hand up", SOON, |browsers| {
+        [0, 2]
+            .iter()
+            .all(|who| browsers.tiles(*who).iter().any(|tile| tile == on))
+            && met(&browsers.look())
+    });
+}
+
+/// The bridge tells everyone who speaks.
+fn one_speaks(browsers: &mut Browsers) {
+    for speaker in [2, 0] {
+        for who in 0..3 {
+            let loud = if who == speaker { 0.8 } else { 0.0 };
+            browsers.ask(&json!({"do": "loud", "who": who, "loud": loud}));
+        }
+        let what = format!("everyone sees that person {speaker} speaks");
+        browsers.until(&what, Duration::from_secs(25), |browsers| {
+            let report = browsers.look();
+            let people = report["people"].as_array().unwrap();
+            people.iter().all(|one| one["speaking"] == json!([speaker]))
+        });
+    }
+    for who in 0..3 {
+        browsers.ask(&json!({"do": "loud", "who": who, "loud": 0.5}));
+    }
+}
+
+fn one_shares_a_screen(browsers: &mut Browsers) {
+    browsers.press(2, "screen");
+    browsers.until(
+        "the others see the screen as large as it is",
+        LATER,
+        |browsers| {
+            let report = browsers.look();
+            let mut of_two = pairs(&report).iter().filter(|pair| pair["of"] == 2);
+            of_two.all(|pair| {
+                let screen = &pair["screen"];
+                let higher = screen["height"].as_u64() > pair["camera"]["height"].as_u64();
+                screen["right"] == true && screen["height"] == 720 && higher && pair["sees"] == true
+            })
+        },
+    );
+    browsers.picture(0, "screen");
+    browsers.ask(&json!({
+        "do": "picture", "who": 1, "name": "phone", "width": 390, "height": 844, "dark": true,
+    }));
+    browsers.press(2, "screen");
+    browsers.until("the screen is gone", SOON, |browsers| {
+        let report = browsers.look();
+        pairs(&report).iter().all(|pair| pair["screen"].is_null())
+    });
+}
+
+/// Whoever came first is moderator.
+fn a_moderator_mutes(browsers: &mut Browsers) {
+    browsers.ask(&json!({"do": "moderate", "who": 0, "label": "Mute Person 2"}));
+    browsers.until(
+        "person 2 is told, and muted for everyone",
+        SOON,
+        |browsers| {
+            let told = browsers.texts(2, ".notices p").join(" ");
+            let seen = browsers.tiles(1).join(" ");
+            told.contains("Person 0 switched off your microphone")
+                && seen.contains("Person 2, muted")
+        },
+    );
+    browsers.press(2, "microphone");
+    browsers.until("person 2 is heard again", SOON, |browsers| {
+        met(&browsers.look()) && !browsers.tiles(1).join(" ").contains("muted")
+    });
+}
+
+fn the_bridge_is_lost(lab: &Lab, browsers: &mut Browsers) {
+    let debug = lab.on("h1", "curl -fsS http://127.0.0.1:8888/debug");
+    let debug: serde_json::Value = serde_json::from_str(&debug).unwrap();
+    let used = debug["conferences"][0]["bridges"].as_object().unwrap();
+    let nickname = used.keys().next().unwrap().clone();
+    // `jitctl init` puts the host's name in front.
+    let (host, _) = nickname.split_once('-').unwrap();
+    let stopped = browsers.ask(&json!({"do": "now"}));
+    lab.on(host, "systemctl stop jitctl-bridge");
+    std::thread::sleep(Duration::from_secs(8));
+    let gaps = browsers.ask(&json!({"do": "gaps", "since": stopped["now"]}));
+    keep("gaps", &gaps);
+    let report = browsers.look();
+    assert!(met(&report), "{report:#}");
+    for pair in pairs(&gaps) {
+        for kind in ["picture_ms", "sound_ms"] {
+            let gap = pair[kind].as_u64().unwrap();
+            assert!(gap <= LONGEST_GAP_MS, "{kind}: {gaps:#}");
+        }
+    }
+    browsers.picture(1, "after-the-loss");
+}
+
+/// For what needs a round trip or two.
+const SOON: Duration = Duration::from_secs(10);
+/// For what needs new media.
+const LATER: Duration = Duration::from_secs(20);
