@@ -36,7 +36,10 @@ pub(crate) fn contents(
         .collect();
     if let Some(number) = sctp_port {
         contents.push(Content {
-            description: Some(Description::new(Application::Data)),
+            description: Some(Description {
+                rtcp_mux: true,
+                ..Description::new(Application::Data)
+            }),
             transport: Some(transport.clone()),
             sctp: Some(SctpMap {
                 number,

@@ -80,3 +80,21 @@ pub(super) fn reply(room: &str, focus: &str, ready: bool, authentication: bool) 
         properties,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jitctl_wire::Element;
+
+    use super::*;
+
+    #[test]
+    fn the_answer_is_what_the_recorded_focus_answered() {
+        let recorded =
+            include_str!("../../../wire/tests/fixtures/33-conference-request-reply-from-focus.xml");
+        let start = recorded.find("-->").map_or(0, |end| end + 3);
+        let recorded = Element::parse(recorded[start..].trim()).unwrap();
+        let recorded = ConferenceReply::parse(recorded.children().next().unwrap()).unwrap();
+        let room = "capa@conference.meet.test";
+        assert_eq!(reply(room, "focus@auth.meet.test", true, false), recorded);
+    }
+}

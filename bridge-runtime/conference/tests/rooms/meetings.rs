@@ -1,21 +1,12 @@
 //! Meetings from the first request to the last leave, without a network.
-#![forbid(unsafe_code)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{MODERN, Room, bridge, fixture, jid};
 use jitctl_conference::{Answer, Conference, EndReason, Entropy, Event, SavedConference, Settings};
 use jitctl_wire::colibri2::{ColibriError, ForceMute};
 use jitctl_wire::jingle::{Action, Jingle};
 use jitctl_wire::moderation::AvModeration;
 use jitctl_wire::{Condition, Element, Iq, IqKind, StanzaError};
-use support::{MODERN, Room, bridge, fixture, jid};
 
 #[test]
 fn the_focus_reads_the_meeting_id_and_shows_real_addresses() {

@@ -1,0 +1,11 @@
+//! Rooms from the first request to the last leave, without a network.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod meetings;
+mod recorded;
+mod support;
