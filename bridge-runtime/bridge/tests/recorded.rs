@@ -255,7 +255,7 @@ async fn recorded_mistakes_get_the_recorded_condition_and_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_participants_meet_on_what_the_program_answers_over_xmpp_and_http() {
     let prosody = Prosody::start(&Setup::default());
-    let program = Program::start(&prosody, true);
+    let mut program = Program::start(&prosody, true);
     let focus = Focus::join(&prosody).await;
     let identity = Arc::new(Identity::generate().unwrap());
     let mut participants = Vec::new();
@@ -343,4 +343,20 @@ async fn three_participants_meet_on_what_the_program_answers_over_xmpp_and_http(
         transport["transport"]["candidates"][0]["port"].is_u64(),
         "{answer}"
     );
+
+    // On the way out: no new conferences, those that are there go on, and the last one ends it.
+    let (status, _) = program.request("POST", "/colibri/shutdown", r#"{"graceful-shutdown":true}"#);
+    assert_eq!(status, 200);
+    let refused = creation("o", "eeeeeeee", true).to_element();
+    let error = focus.ask(refused).await.unwrap_err();
+    let reason = ColibriError::from_stanza_error(&error).reason;
+    assert_eq!(reason, Some(Reason::GracefulShutdown));
+    support::call::talk(&mut participants[..2], &mut number, |_, _| true);
+    for meeting in ["m", "n"] {
+        assert!(program.is_running());
+        let mut end = ConferenceModify::new(meeting);
+        end.expire = true;
+        focus.ask(end.to_element()).await.unwrap();
+    }
+    assert!(program.wait().success());
 }

@@ -62,6 +62,8 @@ fn add_counters(sum: &mut Counters, more: Counters) {
         duplicates,
         refused,
         silence_dropped,
+        key_frames_received,
+        dominant_speaker_changes,
         key_frame_requests_received,
         key_frame_requests_sent,
         nacked,
@@ -83,6 +85,8 @@ fn add_counters(sum: &mut Counters, more: Counters) {
     sum.duplicates += duplicates;
     sum.refused += refused;
     sum.silence_dropped += silence_dropped;
+    sum.key_frames_received += key_frames_received;
+    sum.dominant_speaker_changes += dominant_speaker_changes;
     sum.key_frame_requests_received += key_frame_requests_received;
     sum.key_frame_requests_sent += key_frame_requests_sent;
     sum.nacked += nacked;
@@ -153,6 +157,10 @@ fn add_statistics(sum: &mut ConferenceStatistics, more: &ConferenceStatistics) {
     sum.receive_only += more.receive_only;
     sum.with_suspended_sources += more.with_suspended_sources;
     sum.oversending += more.oversending;
+    sum.with_high_outgoing_loss += more.with_high_outgoing_loss;
+    sum.outgoing_loss += more.outgoing_loss;
+    sum.incoming_streams += more.incoming_streams;
+    sum.incoming_loss += more.incoming_loss;
     sum.round_trips += more.round_trips;
 }
 
@@ -212,12 +220,16 @@ pub(super) fn traffic(workers: impl Iterator<Item = WorkerStatistics>) -> Traffi
             packets_out,
             bytes_out,
             runs_out,
+            messages_in,
+            messages_out,
         } = worker.traffic;
         sum.packets_in += packets_in;
         sum.bytes_in += bytes_in;
         sum.packets_out += packets_out;
         sum.bytes_out += bytes_out;
         sum.runs_out += runs_out;
+        sum.messages_in += messages_in;
+        sum.messages_out += messages_out;
         sum
     })
 }
@@ -250,9 +262,15 @@ pub(super) fn fill<'t>(
     stats.endpoints_sending_video = now.sending_video as u64;
     stats.endpoints_with_suspended_sources = now.with_suspended_sources as u64;
     stats.num_eps_oversending = now.oversending as u64;
+    stats.endpoints_with_high_outgoing_loss = now.with_high_outgoing_loss as u64;
+    if now.incoming_streams > 0 {
+        stats.incoming_loss = now.incoming_loss as f64 / 256.0 / now.incoming_streams as f64;
+    }
     if now.connected > 0 {
+        stats.outgoing_loss = now.outgoing_loss as f64 / 256.0 / now.connected as f64;
         stats.rtt_aggregate = now.round_trips.as_secs_f64() * 1000.0 / now.connected as f64;
     }
+    stats.overall_loss = f64::midpoint(stats.incoming_loss, stats.outgoing_loss);
     stats.bit_rate_download = (rates.bits_in / 1000.0) as u64;
     stats.bit_rate_upload = (rates.bits_out / 1000.0) as u64;
     stats.packet_rate_download = rates.packets_in as u64;
@@ -261,6 +279,10 @@ pub(super) fn fill<'t>(
     stats.total_bytes_sent = traffic.bytes_out;
     stats.total_packets_received = traffic.packets_in;
     stats.total_packets_sent = traffic.packets_out;
+    stats.total_data_channel_messages_received = traffic.messages_in;
+    stats.total_data_channel_messages_sent = traffic.messages_out;
+    stats.total_keyframes_received = sum.routing.key_frames_received;
+    stats.total_dominant_speaker_changes = sum.routing.dominant_speaker_changes;
     let totals = &sum.totals;
     stats.total_conferences_created = totals.conferences;
     stats.total_conferences_completed = totals.completed;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use jitctl_testing::{
@@ -76,6 +76,17 @@ workers = 2
             .spawn()
             .expect("the bridge");
         Self { child, http_port }
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait_for("the end of the bridge", || {
+            self.child.try_wait().expect("a child")
+        })
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {

@@ -37,6 +37,8 @@ pub(super) struct Endpoint {
     pub(super) sources: Vec<SourceIndex>,
     pub(super) arrivals: ArrivalRecorder,
     pub(super) round_trip: Duration,
+    /// Share of what was sent to it that did not arrive, as it last reported; of 256.
+    pub(super) reported_loss: u8,
 
     pub(super) settings: ReceiverSettings,
     pub(super) initial_last_n: Option<i32>,

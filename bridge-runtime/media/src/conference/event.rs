@@ -74,6 +74,10 @@ pub struct Counters {
     pub refused: u64,
     /// Silence that need not be heard.
     pub silence_dropped: u64,
+    /// Key frames taken in.
+    pub key_frames_received: u64,
+    /// Changes of the dominant speaker.
+    pub dominant_speaker_changes: u64,
     /// Key frame requests received.
     pub key_frame_requests_received: u64,
     /// Key frame requests sent.

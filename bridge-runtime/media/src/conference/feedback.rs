@@ -168,6 +168,7 @@ impl Conference {
         let Some(endpoint) = self.endpoint_mut(sender) else {
             return;
         };
+        endpoint.reported_loss = block.fraction_lost;
         let of_video = endpoint
             .video
             .iter()

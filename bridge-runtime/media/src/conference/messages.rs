@@ -238,6 +238,7 @@ impl Conference {
 
     /// The dominant speaker changed.
     pub(super) fn speaker_changed(&mut self, now: Instant, change: SpeakerChange) {
+        self.counters.dominant_speaker_changes += 1;
         self.speech.spoke(change.dominant);
         let message = self.speaker_message();
         for position in 0..self.endpoints.len() {

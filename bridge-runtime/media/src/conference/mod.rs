@@ -172,6 +172,7 @@ impl Conference {
             sources: Vec::new(),
             arrivals: ArrivalRecorder::new(now),
             round_trip: Duration::from_millis(100),
+            reported_loss: 0,
             settings: ReceiverSettings::default(),
             initial_last_n: None,
             audio_subscription: AudioSubscription::default(),

@@ -194,6 +194,7 @@ impl Conference {
         let is_padding = incoming.payload.is_empty();
         if !is_padding {
             encoding.store.insert(now, sequence, incoming.bytes);
+            self.counters.key_frames_received += u64::from(facts.starts_key_frame);
             let is_new_layer =
                 encoding
                     .meter

@@ -13,6 +13,9 @@ use crate::source::MediaKind;
 /// A source that sent nothing for this long does not count as sending.
 const SENDING: Duration = Duration::from_secs(3);
 
+/// A tenth, of 256.
+const HIGH_LOSS: u8 = 25;
+
 /// Numbers of a conference as it is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ConferenceStatistics {
@@ -34,6 +37,14 @@ pub struct ConferenceStatistics {
     pub with_suspended_sources: usize,
     /// Receivers that get more than their estimate, on purpose.
     pub oversending: usize,
+    /// Connected endpoints that lose more than a tenth of what is sent to them.
+    pub with_high_outgoing_loss: usize,
+    /// Sum of the shares connected endpoints last reported as lost, of 256 each.
+    pub outgoing_loss: u64,
+    /// Streams that come in.
+    pub incoming_streams: usize,
+    /// Sum of the shares of these that were lost on the way in, of 256 each.
+    pub incoming_loss: u64,
     /// Sum of the round trips of connected endpoints.
     pub round_trips: Duration,
 }
@@ -102,6 +113,18 @@ impl Conference {
             if endpoint.is_ready {
                 sum.connected += 1;
                 sum.round_trips += endpoint.round_trip;
+                sum.outgoing_loss += u64::from(endpoint.reported_loss);
+                sum.with_high_outgoing_loss += usize::from(endpoint.reported_loss > HIGH_LOSS);
+            }
+        }
+        let encodings = self.sources.iter().flatten().flat_map(|s| &s.encodings);
+        for reception in encodings.map(|encoding| &encoding.reception) {
+            let is_live = reception
+                .last_packet
+                .is_some_and(|last| now.saturating_duration_since(last) < SENDING);
+            if is_live {
+                sum.incoming_streams += 1;
+                sum.incoming_loss += u64::from(reception.fraction_lost);
             }
         }
         sum

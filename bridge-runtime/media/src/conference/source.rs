@@ -150,6 +150,8 @@ pub(super) struct Reception {
     expected_at_report: u64,
     received_at_report: u64,
     has_news: bool,
+    /// Share lost before the last report, of 256.
+    pub(super) fraction_lost: u8,
     last_sender_report: Option<(u32, Instant)>,
 }
 
@@ -167,6 +169,7 @@ impl Reception {
             expected_at_report: 0,
             received_at_report: 0,
             has_news: false,
+            fraction_lost: 0,
             last_sender_report: None,
         }
     }
@@ -204,6 +207,10 @@ impl Reception {
         self.expected_at_report = expected;
         self.received_at_report = self.received;
         let lost_now = expected_now.saturating_sub(received_now);
+        self.fraction_lost = (lost_now * 256)
+            .checked_div(expected_now)
+            .unwrap_or(0)
+            .min(255) as u8;
         let (last_sender_report, delay_since_last) =
             self.last_sender_report.map_or((0, 0), |(compact, at)| {
                 let delay = now.saturating_duration_since(at).as_micros() as u64;
@@ -211,10 +218,7 @@ impl Reception {
             });
         Some(ReportBlock {
             source,
-            fraction_lost: (lost_now * 256)
-                .checked_div(expected_now)
-                .unwrap_or(0)
-                .min(255) as u8,
+            fraction_lost: self.fraction_lost,
             cumulative_lost: (expected.saturating_sub(self.received)).min(0x7f_ffff) as i32,
             // The unwrapped numbers start one cycle up; the wire's start at zero.
             highest_sequence: (self.highest - (1 << 16)) as u32,

@@ -110,6 +110,10 @@ pub struct Traffic {
     pub bytes_out: u64,
     /// Runs handed to the edge; packets out by runs is what one system call carries.
     pub runs_out: u64,
+    /// Messages that came over data channels.
+    pub messages_in: u64,
+    /// Messages that left over data channels.
+    pub messages_out: u64,
 }
 
 struct Conference<R> {
@@ -649,6 +653,7 @@ impl<R: Room> Engine<R> {
                 if let Ok(endpoint) = self.endpoint_mut(key) {
                     endpoint.channel = ActiveChannel::Data;
                 }
+                self.traffic.messages_in += 1;
                 self.message(now, key, &text);
                 return;
             }
@@ -747,6 +752,10 @@ impl<R: Room> Engine<R> {
                     .push_back(EngineEvent::SocketMessage { key, text });
             }
             ActiveChannel::Data => {
+                self.traffic.messages_out += 1;
+                let Ok(endpoint) = self.endpoint_mut(key) else {
+                    return;
+                };
                 if endpoint.transport.send_message(now, &text) == Err(ChannelError::Full) {
                     self.counters.count(Drop::SlowChannel);
                 }
