@@ -153,16 +153,22 @@ impl Lab {
         lab
     }
 
-    /// The same on hosts whose disks of so many MiB are their own, so that they can be filled.
+    /// The same with a TURN server, on hosts whose disks of so many MiB are their own, so that they
+    /// can be filled.
     ///
     /// # Panics
     /// When that fails.
     #[track_caller]
-    pub fn deployed_with_disks(name: &str, hosts: u8, mebibytes: u32) -> Self {
+    pub fn deployed_with_everything(name: &str, hosts: u8, mebibytes: u32) -> Self {
         let disk = mebibytes.to_string();
         let lab = Self::up_with(name, &["--hosts", &hosts.to_string(), "--disk", &disk]);
         lab.run(&["init", "--lab", &lab.name, "--domain", DOMAIN])
             .expect(0);
+        let inventory = lab.inventory();
+        let tls = "  tls: { mode: private_ca }\n";
+        let turn = format!("{tls}  turn: {{ enabled: true }}\n");
+        lab.write_inventory(&inventory.replacen(tls, &turn, 1));
+        lab.run(&["secrets", "init"]).expect(0);
         lab.run(&["apply", "--yes"]).expect(0);
         lab
     }
@@ -237,6 +243,17 @@ impl Lab {
             .chain(rest.iter().copied())
             .collect();
         self.run(&all)
+    }
+
+    /// Runs `jitctl` with this site's inventory as a client on the lab's internet: what it sees of
+    /// the site past ssh is what people see. A file `hosts` in the folder stands for `/etc/hosts`.
+    pub fn run_outside(&self, arguments: &[&str]) -> Outcome {
+        let program = jitctl();
+        let program = program.to_string_lossy();
+        let line = "[ ! -f hosts ] || mount --bind hosts /etc/hosts; exec \"$@\"";
+        let client = ["exec", "client", "--", "sh", "-c", line, "client", &program];
+        let all: Vec<&str> = client.iter().chain(arguments).copied().collect();
+        self.lab(&all)
     }
 
     /// Starts `jitctl` and leaves it running.

@@ -100,6 +100,13 @@ impl Finding {
         self
     }
 
+    /// Names another cure than the row's; `HOST` stands for the host here, too.
+    pub(crate) fn cured_by(mut self, cure: impl Into<String>) -> Self {
+        let name = self.host.as_ref().map_or("HOST", HostName::as_str);
+        self.cure = cure.into().replace("HOST", name);
+        self
+    }
+
     /// Adds a line of evidence.
     pub(crate) fn seen(mut self, evidence: impl Into<String>) -> Self {
         self.evidence.push(evidence.into());

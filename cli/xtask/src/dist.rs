@@ -50,6 +50,7 @@ pub(crate) fn write_pages() -> Result<()> {
     let mut cargo = shell::cargo();
     cargo
         .args(["test", "-q", "-p", "jitctl-doctor", "--test", "pages"])
+        .args(["--test", "schema"])
         .env("JITCTL_WRITE_DOCS", "1");
     shell::run(&mut cargo)
 }

@@ -15,15 +15,19 @@ const INTERNAL: [&str; 2] = [
 ];
 const AUTHORITY: &str = "/etc/jitctl/pki/ca.crt";
 
+/// How the inventory names the source of the public certificate.
+const PRIVATE: &str = "tls: { mode: private_ca }";
+const FILES: &str = "tls: { mode: files, certificate: leaf.pem, key: leaf.key }";
+
 /// Certificate, key and authority, PEM.
-struct Issued {
-    certificate: String,
-    key: String,
+pub(super) struct Issued {
+    pub(super) certificate: String,
+    pub(super) key: String,
     authority: String,
 }
 
 /// A certificate of an authority that nobody knows.
-fn issue(name: &str, expired: bool) -> Issued {
+pub(super) fn issue(name: &str, expired: bool) -> Issued {
     let made = || -> Result<Issued, rcgen::Error> {
         let authority_key = KeyPair::generate()?;
         let mut authority = CertificateParams::new(Vec::new())?;
@@ -82,6 +86,47 @@ pub(crate) static FAULTS: &[Fault] = &[
         host: "h1",
         cause: |lab| serve(lab, WEB, "nginx", &issue("other.test", false)),
         mend: |lab| serve_again(lab, WEB, "nginx"),
+    },
+    Fault {
+        name: "public certificate signed itself",
+        code: "T05",
+        host: "h1",
+        cause: |lab| {
+            let made = rcgen::generate_simple_self_signed(vec!["meet.test".to_owned()]);
+            let made = made.unwrap_or_else(|error| panic!("{error}"));
+            let issued = Issued {
+                certificate: made.cert.pem(),
+                key: made.signing_key.serialize_pem(),
+                authority: String::new(),
+            };
+            serve(lab, WEB, "nginx", &issued);
+        },
+        mend: |lab| serve_again(lab, WEB, "nginx"),
+    },
+    Fault {
+        name: "public certificate without its intermediate",
+        code: "W11",
+        host: "h1",
+        cause: |lab| {
+            let issued = issue("meet.test", false);
+            // The site has a certificate of a public authority, by files.
+            for (name, text) in [("leaf.pem", &issued.certificate), ("leaf.key", &issued.key)] {
+                std::fs::write(lab.folder().join(name), text)
+                    .unwrap_or_else(|error| panic!("{error}"));
+            }
+            let inventory = lab.inventory();
+            let files = inventory.replacen(PRIVATE, FILES, 1);
+            assert_ne!(
+                files, inventory,
+                "the inventory says where its certificate is from"
+            );
+            lab.write_inventory(&files);
+            serve(lab, WEB, "nginx", &issued);
+        },
+        mend: |lab| {
+            lab.write_inventory(&lab.inventory().replacen(FILES, PRIVATE, 1));
+            serve_again(lab, WEB, "nginx");
+        },
     },
     Fault {
         name: "internal certificate expired",

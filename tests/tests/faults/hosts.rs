@@ -2,6 +2,7 @@
 
 use jitctl_tests::Lab;
 
+use super::services::focus_again;
 use super::{Fault, edit, on, put_back};
 
 fn clear(lab: &Lab) {
@@ -21,7 +22,10 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "H04",
         host: "h3",
         cause: |lab| drop(lab.lab(&["fault", "cut", "h3"]).expect(0)),
-        mend: clear,
+        mend: |lab| {
+            clear(lab);
+            focus_again(lab);
+        },
     },
     Fault {
         name: "host key changed",
@@ -50,6 +54,61 @@ pub(crate) static FAULTS: &[Fault] = &[
         host: "h3",
         cause: |lab| on(lab, "h3", "mv /root/.ssh /root/.ssh.kept"),
         mend: |lab| on(lab, "h3", "mv /root/.ssh.kept /root/.ssh"),
+    },
+    Fault {
+        name: "host key not known",
+        code: "H12",
+        host: "h3",
+        cause: |lab| {
+            let (before, bridge) = split(lab);
+            let config = ssh_config(&bridge);
+            let text = std::fs::read_to_string(&config)
+                .unwrap_or_else(|error| panic!("{config}: {error}"));
+            let place = lab.folder().join("ssh_config");
+            let stranger = text.replace("UserKnownHostsFile", "UserKnownHostsFile /dev/null #");
+            std::fs::write(&place, stranger).unwrap_or_else(|error| panic!("{error}"));
+            let place = place.display().to_string();
+            lab.write_inventory(&format!("{before}{}", bridge.replacen(&config, &place, 1)));
+        },
+        mend: |lab| {
+            let (before, bridge) = split(lab);
+            let config = ssh_config(&before);
+            let place = ssh_config(&bridge);
+            lab.write_inventory(&format!("{before}{}", bridge.replacen(&place, &config, 1)));
+        },
+    },
+    Fault {
+        name: "nothing applied to a host",
+        code: "H14",
+        host: "h3",
+        cause: |lab| {
+            on(
+                lab,
+                "h3",
+                "mv /etc/jitctl/manifest.json /root/; systemctl stop jitctl-bridge",
+            );
+        },
+        mend: |lab| {
+            on(
+                lab,
+                "h3",
+                "mv /root/manifest.json /etc/jitctl/; systemctl start jitctl-bridge",
+            );
+        },
+    },
+    Fault {
+        name: "DNS wrong on the operator's machine",
+        code: "D03",
+        host: "-",
+        cause: |lab| {
+            let lie = "127.0.0.1 localhost\n10.77.0.99 meet.test\n";
+            std::fs::write(lab.folder().join("hosts"), lie)
+                .unwrap_or_else(|error| panic!("{error}"));
+        },
+        mend: |lab| {
+            std::fs::remove_file(lab.folder().join("hosts"))
+                .unwrap_or_else(|error| panic!("{error}"));
+        },
     },
     Fault {
         name: "sudo missing",
@@ -157,4 +216,15 @@ fn split(lab: &Lab) -> (String, String) {
         .unwrap_or_else(|| panic!("no h3 in {text}"));
     let (before, bridge) = text.split_at(at);
     (before.to_owned(), bridge.to_owned())
+}
+
+/// The `ssh_config` that the first host of this text is reached with.
+fn ssh_config(text: &str) -> String {
+    let config = text
+        .split("config: ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    config
+        .unwrap_or_else(|| panic!("no ssh_config in {text}"))
+        .to_owned()
 }

@@ -4,6 +4,7 @@
 
 mod certificates;
 mod hosts;
+mod media;
 mod services;
 mod xmpp;
 
@@ -29,6 +30,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         hosts::FAULTS,
         xmpp::FAULTS,
         certificates::FAULTS,
+        media::FAULTS,
         services::FAULTS,
     ]
     .into_iter()

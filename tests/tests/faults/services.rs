@@ -15,6 +15,53 @@ fn restart_bridge(lab: &Lab) {
     );
 }
 
+/// Edits the site's nginx configuration and loads it.
+fn nginx(lab: &Lab, expression: &str) {
+    edit(lab, "h1", NGINX, expression);
+    on(lab, "h1", "nginx -tq && systemctl reload nginx; sleep 0.5");
+}
+
+fn nginx_again(lab: &Lab) {
+    put_back(lab, "h1", NGINX);
+    on(lab, "h1", "systemctl reload nginx");
+}
+
+/// A focus that has forgotten the failures: it keeps a bridge that failed a check out of use for a
+/// minute.
+pub(super) fn focus_again(lab: &Lab) {
+    on(lab, "h1", "systemctl restart jitctl-focus");
+}
+
+/// Waits until the bridge of `h3` says this of its health.
+fn wait_for_status(lab: &Lab, status: &str) {
+    let line = format!(
+        "for _ in $(seq 60); do [ \"$(curl -so /dev/null -w '%{{http_code}}' \
+         http://127.0.0.1:8080/about/health)\" = {status} ] && exit 0; sleep 0.5; done; exit 1"
+    );
+    on(lab, "h3", &line);
+}
+
+/// Stops one thread of the bridge, a media worker, as a debugger does (ptrace(2), PTRACE_ATTACH).
+const HANG_WORKER: &str = "
+    for task in /proc/$(pidof jitctl-bridge)/task/*; do
+        [ \"$(cat $task/comm)\" != media-0 ] || thread=${task##*/}
+    done
+    systemd-run -q --unit=hang perl -e \"syscall(101, 16, $thread, 0, 0) == 0 or die; sleep 300\"
+    sleep 1; systemctl is-active -q hang";
+
+/// Takes the bridge's UDP sockets (pidfd_open(2), pidfd_getfd(2)) and makes their receive buffers
+/// small (getsockopt(2), setsockopt(2)).
+const SMALL_BUFFER: &str = r#"perl -e '
+    my $bridge = `pidof jitctl-bridge` + 0;
+    my $pidfd = syscall(434, $bridge, 0);
+    for my $path (glob "/proc/$bridge/fd/*") {
+        my $number = $path =~ s#.*/##r + 0;
+        my $taken = syscall(438, $pidfd, $number, 0);
+        my ($type, $length, $size) = (pack("i", 0), pack("i", 4), pack("i", 65536));
+        next if $taken < 0 || syscall(55, $taken, 1, 3, $type, $length) != 0;
+        syscall(54, $taken, 1, 8, $size, 4) if unpack("i", $type) == 2;
+    }'"#;
+
 /// The same program with another version in it.
 const OTHER_VERSION: &str = "
     cd /usr/lib/jitctl; readlink current-bridge > /root/bridge-release
@@ -61,7 +108,10 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "B22",
         host: "h3",
         cause: |lab| on(lab, "h3", "systemctl kill -s STOP jitctl-bridge"),
-        mend: |lab| on(lab, "h3", "systemctl kill -s CONT jitctl-bridge"),
+        mend: |lab| {
+            on(lab, "h3", "systemctl kill -s CONT jitctl-bridge");
+            focus_again(lab);
+        },
     },
     Fault {
         name: "bridge drained",
@@ -120,6 +170,79 @@ pub(crate) static FAULTS: &[Fault] = &[
     },
     Fault {
         name: "nginx without the WebSocket location",
+        code: "W03",
+        host: "h1",
+        cause: |lab| nginx(lab, "/location = .xmpp-websocket/a return 404;"),
+        mend: |lab| nginx_again(lab),
+    },
+    Fault {
+        name: "BOSH leads nowhere",
+        code: "W01",
+        host: "h1",
+        cause: |lab| nginx(lab, "s#jitctl_prosody/http-bind#127.0.0.1:5999/http-bind#"),
+        mend: |lab| nginx_again(lab),
+    },
+    Fault {
+        name: "page refused",
+        code: "W20",
+        host: "h1",
+        cause: |lab| nginx(lab, "s#location / {#location / { return 503;#"),
+        mend: |lab| nginx_again(lab),
+    },
+    Fault {
+        name: "conference requests over HTTP lead to the page",
+        code: "W21",
+        host: "h1",
+        cause: |lab| nginx(lab, "s#location = /conference-request/v1#location = /gone#"),
+        mend: |lab| nginx_again(lab),
+    },
+    Fault {
+        name: "page without its settings",
+        code: "W10",
+        host: "h1",
+        cause: |lab| on(lab, "h1", "mv /etc/jitctl/web/config.js /root/"),
+        mend: |lab| on(lab, "h1", "mv /root/config.js /etc/jitctl/web/"),
+    },
+    Fault {
+        name: "media worker hangs",
+        code: "B13",
+        host: "h3",
+        cause: |lab| {
+            on(lab, "h3", HANG_WORKER);
+            wait_for_status(lab, "500");
+        },
+        mend: |lab| {
+            on(lab, "h3", "systemctl stop hang");
+            focus_again(lab);
+        },
+    },
+    Fault {
+        name: "focus still holds a healthy bridge for broken",
+        code: "B12",
+        host: "h3",
+        cause: |lab| {
+            on(lab, "h3", HANG_WORKER);
+            wait_for_status(lab, "500");
+            on(
+                lab,
+                "h1",
+                "for _ in $(seq 60); do curl -s http://127.0.0.1:8888/debug | \
+                 grep -q hangs && exit 0; sleep 0.5; done; exit 1",
+            );
+            on(lab, "h3", "systemctl stop hang");
+            wait_for_status(lab, "200");
+        },
+        mend: focus_again,
+    },
+    Fault {
+        name: "UDP buffer small",
+        code: "B17",
+        host: "h3",
+        cause: |lab| on(lab, "h3", SMALL_BUFFER),
+        mend: restart_bridge,
+    },
+    Fault {
+        name: "WebSocket answers the app page",
         code: "W03",
         host: "h1",
         cause: |lab| {

@@ -12,6 +12,11 @@ fn restart_bridge(lab: &Lab, host: &str) {
     on(lab, host, "systemctl restart jitctl-bridge");
 }
 
+fn prosody_again(lab: &Lab) {
+    put_back(lab, "h1", PROSODY);
+    on(lab, "h1", "systemctl restart prosody");
+}
+
 /// A second process beside the bridge of `h3`, with the nickname of `h2`: a cloned host.
 const CLONE: &str = "
     sed -e 's/^nickname = .*/nickname = \"NICKNAME\"/' -e 's/^private = .*/private = \"127.0.0.1:8089\"/' \
@@ -149,6 +154,55 @@ pub(crate) static FAULTS: &[Fault] = &[
             on(lab, "h3", &CLONE.replace("NICKNAME", nickname));
         },
         mend: |lab| on(lab, "h3", "systemctl stop clone; rm /run/clone.toml"),
+    },
+    Fault {
+        name: "5222 accepts and says nothing",
+        code: "X08",
+        host: "h2",
+        cause: |lab| {
+            on(
+                lab,
+                "h1",
+                "systemd-run -q --unit=mute python3 -c \
+                 'import socket, time; s = socket.create_server((\"\", 5333)); time.sleep(300)'; \
+                 nft add table ip mute; \
+                 nft 'add chain ip mute pre { type nat hook prerouting priority -100; }'; \
+                 nft add rule ip mute pre ip saddr 10.77.0.12 tcp dport 5222 redirect to :5333; sleep 0.5",
+            );
+        },
+        mend: |lab| on(lab, "h1", "nft delete table ip mute; systemctl stop mute"),
+    },
+    Fault {
+        name: "focus wedged (SIGSTOP)",
+        code: "X12",
+        host: "h1",
+        cause: |lab| on(lab, "h1", "systemctl kill -s STOP jitctl-focus"),
+        mend: |lab| on(lab, "h1", "systemctl kill -s CONT jitctl-focus"),
+    },
+    Fault {
+        name: "focus not admin",
+        code: "X14",
+        host: "h1",
+        cause: |lab| {
+            edit(lab, "h1", PROSODY, "/^\\t.focus@auth/d");
+            on(lab, "h1", "systemctl restart prosody; sleep 2");
+        },
+        mend: |lab| prosody_again(lab),
+    },
+    Fault {
+        name: "people's host takes no guests",
+        code: "X23",
+        host: "h1",
+        cause: |lab| {
+            edit(
+                lab,
+                "h1",
+                PROSODY,
+                "s/authentication = .anonymous./authentication = \"internal_hashed\"/",
+            );
+            on(lab, "h1", "systemctl restart prosody; sleep 1");
+        },
+        mend: |lab| prosody_again(lab),
     },
     Fault {
         name: "throttled service accounts",

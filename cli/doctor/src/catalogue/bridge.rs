@@ -104,9 +104,9 @@ rows! {
     }
     UDP_BUFFER_SMALL: "B17", Warning, "the receive buffer for media is small" {
         symptom: "frames skip under load",
-        cause: "net.core.rmem_max is the kernel's default",
-        detection: "net.core.rmem_max and the kernel's count of packets lost for want of buffer",
-        cure: "jitctl apply --on HOST",
+        cause: "net.core.rmem_max is the kernel's default, or was when the bridge started",
+        detection: "the media socket's own buffer, net.core.rmem_max, and the kernel's count of packets lost for want of buffer",
+        cure: "jitctl apply --on HOST   # then: jitctl exec --on HOST -- systemctl restart jitctl-bridge",
         fixable: true,
         here: [],
         elsewhere: [],

@@ -81,7 +81,7 @@ rows! {
         detection: "the chain as sent, without help from any cache",
         cure: "put the intermediate into the certificate file, then jitctl apply --on HOST",
         fixable: false,
-        here: [],
+        here: ["T02"],
         elsewhere: [],
     }
 }

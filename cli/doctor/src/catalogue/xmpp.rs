@@ -21,6 +21,15 @@ rows! {
         here: ["X15", "X12", "X14", "B12"],
         elsewhere: ["X15", "B12"],
     }
+    PASSWORD_OLD: "X03", Error, "the server keeps an older password than the services have" {
+        symptom: "some components log in, others do not, after a change of passwords",
+        cause: "passwords were made anew, and the server's data kept the old ones",
+        detection: "the server's own record of the account, held against the configured password",
+        cure: "jitctl apply --on @main",
+        fixable: false,
+        here: ["X15", "X12", "X14", "B12"],
+        elsewhere: [],
+    }
     WRONG_DOMAIN: "X04", Error, "the XMPP server does not serve the domain" {
         symptom: "stream error `host-unknown`",
         cause: "the domain in the host's configuration is wrong, or Prosody lost its configuration",
@@ -105,7 +114,7 @@ rows! {
     FOCUS_NOT_ADMIN: "X14", Error, "the focus may not open the brewery" {
         symptom: "`Failed to create room: jvbbrewery…`",
         cause: "the internal rooms' component is missing in Prosody, or the focus is no admin there",
-        detection: "the focus is logged in and not in the brewery",
+        detection: "the focus is logged in and not in the brewery; Prosody's own list of admins",
         cure: "jitctl apply --on HOST",
         fixable: true,
         here: ["X12", "W21", "H11"],

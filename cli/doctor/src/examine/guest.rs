@@ -35,8 +35,8 @@ pub(super) async fn visit(remote: &dyn Remote, site: &Site<'_>) -> GuestVisit {
         let mut socket = Socket::open(stream, site.domain).await?;
         log_in(&mut socket, site.guests).await?;
         visit.logged_in = true;
-        visit.conference = Some(request_conference(&mut socket, site).await);
         visit.turn = services(&mut socket, site).await.unwrap_or_default();
+        visit.conference = Some(request_conference(&mut socket, site).await);
         let close = Element::new("close", FRAMING);
         socket.send(&close.to_xml()).await
     };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jitctl_transport::Remote;
+use jitctl_transport::{Remote, Script};
 use jitctl_xmpp::{Credentials, Failure, ServerAddress, Stage, Target, Trust, probe_login_over};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -15,6 +15,12 @@ const BRIDGE_PASSWORD: &str = "/etc/jitctl/credentials/bridge-xmpp-password";
 const FOCUS_PASSWORD: &str = "/etc/jitctl/credentials/focus-xmpp-password";
 const COMPONENT_SECRET: &str = "/etc/jitctl/credentials/focus-component-secret";
 pub(super) const CREDENTIALS: [&str; 3] = [BRIDGE_PASSWORD, FOCUS_PASSWORD, COMPONENT_SECRET];
+
+const CONNECT: &str = r#"
+    command -v bash > /dev/null 2>&1 || exit 0
+    read -r host && read -r port || exit 0
+    timeout 2 bash -c 'exec 3<> "/dev/tcp/$1/$2"' connect "$host" "$port" 2> /dev/null &&
+        echo yes || echo no"#;
 
 #[derive(Deserialize)]
 struct BridgeFile {
@@ -78,6 +84,7 @@ async fn log_in(
         brewery: account.brewery.clone(),
         credential: password,
         ended_at_once: false,
+        accepts: None,
         outcome: None,
         unusable: None,
     };
@@ -96,8 +103,11 @@ async fn log_in(
         login.ended_at_once = true;
         return login;
     };
-    let outcome =
-        probe_login_over(Box::new(tunnel.into_inner()), &target, credentials, PROBE).await;
+    let (outcome, accepts) = tokio::join!(
+        probe_login_over(Box::new(tunnel.into_inner()), &target, credentials, PROBE),
+        accepts(remote, &target.address),
+    );
+    login.accepts = accepts;
     // Through a tunnel a refused connection is one that ends before the first byte.
     login.ended_at_once = match &outcome.result {
         Err(Failure::Closed { stage }) => *stage <= Stage::Open && outcome.mechanisms.is_empty(),
@@ -105,6 +115,19 @@ async fn log_in(
     };
     login.outcome = Some(outcome);
     login
+}
+
+/// A tunnel is silent both when a connection is swallowed and when it is accepted by somebody
+/// mute: the host itself tells them apart.
+async fn accepts(remote: &dyn Remote, address: &ServerAddress) -> Option<bool> {
+    let input = format!("{}\n{}\n", address.host(), address.port()).into_bytes();
+    let script = Script::new("connect", CONNECT, PROBE).with_input(input);
+    let output = remote.run(script).await.ok()?;
+    match output.text().trim() {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 fn prepare(
@@ -147,6 +170,7 @@ fn unusable(words: &str) -> Login {
         brewery: None,
         credential: "",
         ended_at_once: false,
+        accepts: None,
         outcome: None,
         unusable: Some(words.to_owned()),
     }

@@ -11,7 +11,7 @@ mod turn;
 mod web;
 mod websocket;
 
-pub(crate) use web::certificate as examine_certificate;
+pub(crate) use web::{certificate as examine_certificate, secure};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ use crate::observe::{GuestVisit, HostFacts, HostSight, LOOK, Observation, TurnVi
 use reach::Board;
 
 /// How long one probe may take.
-const PROBE: Duration = Duration::from_secs(3);
+pub(crate) const PROBE: Duration = Duration::from_secs(3);
 
 /// So many bridges are tried as peers of the TURN server.
 const RELAYED_BRIDGES: usize = 8;

@@ -137,7 +137,7 @@ pub(super) async fn within<T>(
 }
 
 /// A TLS connection to the web server on the host itself.
-pub(super) async fn secure(
+pub(crate) async fn secure(
     remote: &dyn Remote,
     domain: &str,
 ) -> Result<(impl Stream, Vec<Certificate>), String> {

@@ -30,6 +30,8 @@ pub struct HostFacts {
     pub addresses: Vec<IpAddr>,
     /// Listening sockets.
     pub listeners: Vec<Listener>,
+    /// Receive buffers of UDP sockets: port, bytes as the kernel counts them.
+    pub buffers: Vec<(u16, u64)>,
     /// Our loaded table of the packet filter; nothing when it is not loaded.
     pub filter: Option<String>,
     /// Settings and counters of the kernel by name.

@@ -56,6 +56,11 @@ have dpkg-query && dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}
     grep -v '^[irpu]i \|^rc \|^un \|^pn \|^in '
 section listeners
 have ss && ss -H -ltnup 2> /dev/null
+# Receive buffers of UDP sockets as they really are: port, bytes.
+section buffers
+have ss && ss -H -lunm 2> /dev/null | awk '
+    $1 == "UNCONN" { port = $4; sub(/.*:/, "", port) }
+    match($0, /rb[0-9]+/) { print port "\t" substr($0, RSTART + 2, RLENGTH - 2) }'
 section addresses
 have ip && ip -o addr show scope global up 2> /dev/null | awk '{ sub("/.*", "", $4); print $4 }'
 section filter

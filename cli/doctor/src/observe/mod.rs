@@ -1,7 +1,7 @@
 //! What one look saw, as values. Rules read these; nothing here judges.
 
 pub mod host;
-mod parse;
+pub(crate) mod parse;
 pub mod probe;
 
 use std::collections::BTreeMap;

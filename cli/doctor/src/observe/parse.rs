@@ -25,6 +25,10 @@ pub(crate) fn parse(text: &str, received: SystemTime, round_trip: Duration) -> H
         packages: packages(lines("packages")),
         processes: each(lines("processes"), process),
         addresses: each(lines("addresses"), |line| line.trim().parse().ok()),
+        buffers: each(lines("buffers"), |line| {
+            let (port, bytes) = line.split_once('\t')?;
+            Some((port.parse().ok()?, bytes.trim().parse().ok()?))
+        }),
         listeners: each(lines("listeners"), listener),
         filter: joined(lines("filter")),
         kernel: each(lines("kernel"), pair),
@@ -61,7 +65,7 @@ pub(crate) fn parse(text: &str, received: SystemTime, round_trip: Duration) -> H
 }
 
 /// Reads each line; odd ones are left out.
-fn each<T, C: FromIterator<T>>(lines: &[&str], read: impl Fn(&str) -> Option<T>) -> C {
+pub(crate) fn each<T, C: FromIterator<T>>(lines: &[&str], read: impl Fn(&str) -> Option<T>) -> C {
     lines.iter().filter_map(|line| read(line)).collect()
 }
 
@@ -86,7 +90,7 @@ fn process(line: &str) -> Option<(u32, Process)> {
 }
 
 /// A line of `ss -H -ltnup`: protocol, state, two queues, local address, peer, users.
-fn listener(line: &str) -> Option<Listener> {
+pub(crate) fn listener(line: &str) -> Option<Listener> {
     let mut fields = line.split_whitespace();
     let protocol = fields.next()?.to_owned();
     let (address, port) = fields.nth(3)?.rsplit_once(':')?;
@@ -125,7 +129,7 @@ fn leak(line: &str) -> Option<Leak> {
     })
 }
 
-fn sections(text: &str) -> BTreeMap<&str, Vec<&str>> {
+pub(crate) fn sections(text: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut sections: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut current = "";
     for line in text.lines() {
@@ -288,7 +292,8 @@ mod tests {
             tcp   LISTEN 0      511          0.0.0.0:5222      0.0.0.0:*    users:((\"lua5.4\",pid=9,fd=6))\n\
             udp   UNCONN 0      0      [::1]%lo:10000         [::]:*\n\
             @@section processes\n9\tT\t1024\t12\n@@section modes\n640\troot\tprosody\t/etc/x\n\
-            @@section applied\nab12  /etc/y\n@@section leaks\n/c\t77\tsleep\nodd\n";
+            @@section buffers\n10000\t8388608\n*\tx\n\
+            @@section addresses\n10.0.0.2\nfd00::2\n@@section applied\nab12  /etc/y\n@@section leaks\n/c\t77\tsleep\nodd\n";
         let facts = parse(answer, UNIX_EPOCH, Duration::ZERO);
         assert_eq!(facts.listeners[0].port, 5222);
         assert_eq!(facts.listeners[0].process.as_deref(), Some("lua5.4"));
@@ -299,6 +304,8 @@ mod tests {
         assert_eq!(facts.applied["/etc/y"], "ab12");
         assert_eq!(facts.leaks.len(), 1);
         assert!(facts.filter.is_none());
+        assert_eq!(facts.buffers, [(10_000, 8_388_608)]);
+        assert_eq!(facts.addresses.len(), 2);
     }
 
     #[test]

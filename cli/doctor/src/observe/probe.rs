@@ -21,6 +21,8 @@ pub struct Login {
     pub credential: &'static str,
     /// Whether the connection ended before a single byte came.
     pub ended_at_once: bool,
+    /// Whether the port takes connections from there; nothing when that was not found out.
+    pub accepts: Option<bool>,
     /// What came of it; `None` when the configuration on the host cannot be used.
     pub outcome: Option<LoginOutcome>,
     /// Why the configuration cannot be used.

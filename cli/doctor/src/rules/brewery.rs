@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jitctl_inventory::model::Role;
 use jitctl_inventory::names::HostName;
 
+use super::login::is_no_admin;
 use crate::catalogue;
 use crate::finding::{Finding, Fix};
 use crate::observe::{BridgeSeen, Connection, FocusView, Observation};
@@ -24,7 +25,13 @@ pub(super) fn focus(observation: &Observation) -> Vec<Finding> {
     for (name, sight) in &observation.hosts {
         match &sight.focus {
             Some(Err(words)) => findings.push(silent(name).seen(words.clone())),
-            Some(Ok(view)) => findings.extend(connections(name, view)),
+            Some(Ok(view)) => {
+                let found = connections(name, view);
+                // A focus that is no admin is told so by another rule.
+                findings.extend(found.filter(|one| {
+                    one.code != catalogue::FOCUS_NOT_ADMIN.code || !is_no_admin(sight)
+                }));
+            }
             None => {}
         }
     }

@@ -84,23 +84,46 @@ pub(super) fn buffers(observation: &Observation) -> Vec<Finding> {
     observation
         .seen()
         .filter_map(|(name, sight, facts)| {
+            if !sight.roles.contains(&Role::Bridge) {
+                return None;
+            }
             let number = |key: &str| facts.kernel.get(key)?.parse::<u64>().ok();
-            let limit = number("rmem_max")?;
+            let limit = number("rmem_max").unwrap_or(BUFFER_BYTES);
             // Inside a container the limit is the outer machine's business.
             let container = facts
                 .kernel
                 .get("container")
                 .is_some_and(|kind| kind != "none");
-            if !sight.roles.contains(&Role::Bridge) || container || limit >= BUFFER_BYTES {
-                return None;
-            }
+            let wanted = if container {
+                limit.min(BUFFER_BYTES)
+            } else {
+                BUFFER_BYTES
+            };
+            // The kernel shows twice what a program asked for (socket(7)).
+            let socket = facts
+                .buffers
+                .iter()
+                .filter(|(port, _)| Some(*port) == sight.expected.media_port)
+                .map(|(_, bytes)| bytes / 2)
+                .min();
+            let (size, seen) = match socket {
+                Some(size) if size < wanted => (
+                    size,
+                    format!("ss: the media socket's buffer is {size} bytes"),
+                ),
+                _ if limit < wanted => (
+                    limit,
+                    format!("net.core.rmem_max = {limit}; 10485760 is right"),
+                ),
+                _ => return None,
+            };
             let lost = number("rcvbuf_errors").unwrap_or_default();
             Some(
                 Finding::of(&catalogue::UDP_BUFFER_SMALL, Some(name))
                     .what(format!(
-                        "the receive buffer of `{name}` is limited to {limit} bytes"
+                        "the receive buffer for media on `{name}` is {size} bytes"
                     ))
-                    .seen(format!("net.core.rmem_max = {limit}; 10485760 is right"))
+                    .seen(seen)
                     .seen(format!(
                         "{lost} datagrams lost for want of buffer since boot"
                     ))

@@ -14,7 +14,10 @@ pub(super) fn visit(observation: &Observation) -> Vec<Finding> {
             continue;
         };
         findings.extend(login(name, sight, guest));
-        findings.extend(conference(name, guest));
+        // A focus that does not answer its own host has been named already.
+        if !matches!(sight.focus, Some(Err(_))) {
+            findings.extend(conference(name, guest));
+        }
         findings.extend(over_http(name, sight, guest));
     }
     findings

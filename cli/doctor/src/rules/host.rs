@@ -1,5 +1,6 @@
 //! The host itself: reach, clock, disk, packages.
 
+use jitctl_inventory::names::HostName;
 use jitctl_transport::{ConnectFailure, RemoteError};
 
 use crate::catalogue;
@@ -18,24 +19,25 @@ pub(super) fn reach(observation: &Observation) -> Vec<Finding> {
         .iter()
         .filter_map(|(name, sight)| sight.facts.as_ref().err().map(|error| (name, error)));
     unseen
-        .map(|(name, error)| {
-            let check = match error {
-                RemoteError::Connect { failure, .. } => match failure {
-                    ConnectFailure::ChangedHostKey => &catalogue::HOST_KEY_CHANGED,
-                    ConnectFailure::UnknownHostKey => &catalogue::HOST_KEY_UNKNOWN,
-                    ConnectFailure::Sudo => &catalogue::SUDO_MISSING,
-                    ConnectFailure::AuthenticationRefused => &catalogue::LOGIN_REFUSED,
-                    _ => &catalogue::HOST_UNREACHABLE,
-                },
-                RemoteError::Lost { .. } | RemoteError::Deadline { .. } => {
-                    &catalogue::HOST_UNREACHABLE
-                }
-            };
-            Finding::of(check, Some(name))
-                .what(format!("`{name}`: {}", check.title))
-                .seen(error.to_string())
-        })
+        .map(|(name, error)| unreachable(name, error))
         .collect()
+}
+
+/// Why a host could not be looked into.
+pub(crate) fn unreachable(name: &HostName, error: &RemoteError) -> Finding {
+    let check = match error {
+        RemoteError::Connect { failure, .. } => match failure {
+            ConnectFailure::ChangedHostKey => &catalogue::HOST_KEY_CHANGED,
+            ConnectFailure::UnknownHostKey => &catalogue::HOST_KEY_UNKNOWN,
+            ConnectFailure::Sudo => &catalogue::SUDO_MISSING,
+            ConnectFailure::AuthenticationRefused => &catalogue::LOGIN_REFUSED,
+            _ => &catalogue::HOST_UNREACHABLE,
+        },
+        RemoteError::Lost { .. } | RemoteError::Deadline { .. } => &catalogue::HOST_UNREACHABLE,
+    };
+    Finding::of(check, Some(name))
+        .what(format!("`{name}`: {}", check.title))
+        .seen(error.to_string())
 }
 
 pub(super) fn clock(observation: &Observation) -> Vec<Finding> {

@@ -8,7 +8,7 @@ use jitctl_xmpp::{Failure, LoginOutcome, Stage, TlsFailure};
 use crate::catalogue::{self, Check};
 use crate::examine_certificate;
 use crate::finding::{Finding, Severity};
-use crate::observe::{Login, Observation};
+use crate::observe::{HostSight, Login, Observation};
 
 /// Fewer days than this are worth a warning.
 const EXPIRY_WARNING_DAYS: i64 = 21;
@@ -51,7 +51,10 @@ fn finding(
     }
     let outcome = login.outcome.as_ref()?;
     let failure = outcome.result.as_ref().err()?;
-    let check = classify(failure, outcome);
+    let check = match classify(failure, outcome) {
+        check if check.code == "X07" && login.accepts == Some(true) => &catalogue::XMPP_STALLED,
+        check => check,
+    };
     let mut finding = Finding::of(check, Some(name))
         .what(words(observation, check, name, login))
         .seen(format!("{} at {}: {failure}", login.account, login.address));
@@ -221,6 +224,52 @@ pub(super) fn certificates(observation: &Observation) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A focus whose account is not among Prosody's `admins` owns no room and opens none.
+pub(super) fn admin(observation: &Observation) -> Vec<Finding> {
+    observation
+        .seen()
+        .filter_map(|(name, sight, facts)| {
+            let account = &sight.focus_login.as_ref()?.account;
+            facts.prosody.as_ref()?;
+            is_no_admin(sight).then(|| {
+                Finding::of(&catalogue::FOCUS_NOT_ADMIN, Some(name))
+                    .what(format!(
+                        "the focus (`{account}`) is no admin in Prosody on `{name}`"
+                    ))
+                    .seen("/etc/prosody/conf.d/jitctl.cfg.lua: `admins` does not name it")
+                    .because("the line was removed, or the accounts were renamed")
+                    .fixed_by_apply()
+            })
+        })
+        .collect()
+}
+
+pub(super) fn is_no_admin(sight: &HostSight) -> bool {
+    let account = sight
+        .focus_login
+        .as_ref()
+        .map(|login| login.account.as_str());
+    let text = sight
+        .facts
+        .as_ref()
+        .ok()
+        .and_then(|facts| facts.prosody.as_ref());
+    match (account, text.and_then(|text| admins(text))) {
+        (Some(account), Some(admins)) => !account.is_empty() && !admins.contains(&account),
+        _ => false,
+    }
+}
+
+/// The accounts in the first `admins = { … }`; nothing when there is none.
+fn admins(text: &str) -> Option<Vec<&str>> {
+    let (_, list) = text.split_once("\nadmins = {")?;
+    let (list, _) = list.split_once('}')?;
+    let quoted = list
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    Some(quoted.filter_map(|line| line.split('"').nth(1)).collect())
 }
 
 /// Limits that hold for focus and bridges, too.

@@ -13,6 +13,8 @@ mod turn;
 mod units;
 mod web;
 
+pub(crate) use host::unreachable;
+
 use crate::finding::Finding;
 use crate::fold::fold;
 use crate::observe::Observation;
@@ -33,6 +35,7 @@ const RULES: &[Rule] = &[
     login::focuses,
     login::certificates,
     login::throttle,
+    login::admin,
     brewery::focus,
     brewery::bridges,
     brewery::versions,

@@ -108,5 +108,8 @@ where
                 "look at the limits of this process with `ulimit -a`",
             )
         })?;
-    runtime.block_on(interrupt::guard(context, command))
+    let result = runtime.block_on(interrupt::guard(context, command));
+    // A look-up of a name that nobody answers must not hold up the end.
+    runtime.shutdown_background();
+    result
 }

@@ -40,6 +40,7 @@ fn login(failure: Option<Failure>, stages: &[Stage]) -> Login {
         brewery: Some("jvbbrewery@internal.auth.meet.test".into()),
         credential: "",
         ended_at_once: false,
+        accepts: Some(true),
         outcome: Some(LoginOutcome {
             stages: stages
                 .iter()
@@ -172,7 +173,10 @@ fn healthy() -> Observation {
             ]
             .into(),
             modes: [(SECRET_FILE.to_owned(), mode(0o600))].into(),
-            prosody: Some("limits = {\n}\nunlimited_jids = admins\n".into()),
+            prosody: Some(
+                "\nadmins = {\n\t\"jvb@auth.meet.test\";\n}\nlimits = {\n}\nunlimited_jids = admins\n"
+                    .into(),
+            ),
             ..HostFacts::default()
         }),
         bridge_logins: Vec::new(),
@@ -339,6 +343,14 @@ fn each_way_a_login_fails_has_its_code_and_hides_what_follows() {
         ),
         (
             Failure::Timeout {
+                stage: Stage::Open,
+                after: Duration::from_secs(4),
+            },
+            &[Stage::Open],
+            "X08",
+        ),
+        (
+            Failure::Timeout {
                 stage: Stage::Tls,
                 after: Duration::from_secs(4),
             },
@@ -354,7 +366,9 @@ fn each_way_a_login_fails_has_its_code_and_hides_what_follows() {
     ];
     for (failure, stages, code) in cases {
         let mut observation = healthy();
-        sight(&mut observation, "b1").bridge_logins = vec![login(Some(failure.clone()), stages)];
+        let mut failed = login(Some(failure.clone()), stages);
+        failed.accepts = Some(code != "X07");
+        sight(&mut observation, "b1").bridge_logins = vec![failed];
         unseen_by_focus(&mut observation);
         assert_eq!(codes(&observation), [code], "{failure}");
     }
@@ -500,7 +514,7 @@ fn two_faults_are_both_named() {
 
 #[test]
 fn faults_of_bridges_have_their_codes() {
-    let cases: [(&str, Break); 8] = [
+    let cases: [(&str, Break); 9] = [
         ("B07", |observation| {
             facts(observation, "b1").listeners = vec![listener("udp", "0.0.0.0", 10_000, "perl")];
             facts(observation, "b1")
@@ -545,6 +559,9 @@ fn faults_of_bridges_have_their_codes() {
                 ("container".to_owned(), "none".to_owned()),
             ]
             .into();
+        }),
+        ("B17", |observation| {
+            facts(observation, "b1").buffers = vec![(10_000, 131_072)];
         }),
         ("R02", |observation| {
             view(observation).bridges.push(BridgeSeen {
@@ -602,6 +619,10 @@ fn the_connections_of_the_focus_are_told_apart() {
     let mut observation = healthy();
     view(&mut observation).account.joined = false;
     unseen_by_focus(&mut observation);
+    assert_eq!(codes(&observation), ["X14"]);
+    let mut observation = healthy();
+    facts(&mut observation, "main").prosody =
+        Some("\nadmins = {\n-- \"jvb@auth.meet.test\";\n}\n".into());
     assert_eq!(codes(&observation), ["X14"]);
     let mut observation = healthy();
     view(&mut observation).component = Connection::default();

@@ -2,12 +2,14 @@
 
 mod bundle;
 mod fix;
+mod foreign;
 mod junit;
+mod prometheus;
 mod view;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use jitctl_doctor::{Examination, Finding, Observation, Patient, Report, Stage, diagnose, examine};
@@ -42,7 +44,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
         ("jitctl doctor", "everything"),
         ("jitctl doctor --on b2 --fix", "one host, and cure what can be cured safely"),
         ("jitctl doctor --watch", "again and again, until Ctrl-C"),
+        ("jitctl doctor --prometheus /var/lib/prometheus/node-exporter/jitctl.prom", "from a timer, for alerts"),
         ("jitctl doctor --json | jq -r '.findings[0].code'", "for a monitor"),
+        ("jitctl doctor --foreign root@meet.example.org", "a Jitsi that others set up"),
         ("jitctl explain X01", "what a code means"),
     ],
     &[
@@ -70,9 +74,16 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
+    /// Also write the findings as a Prometheus textfile; with `--watch` after every look.
+    #[arg(long, value_name = "FILE")]
+    prometheus: Option<PathBuf>,
+
     /// Also write a report with every secret masked, safe to post in public.
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
+
+    #[command(flatten)]
+    foreign: foreign::Foreign,
 
     /// Print the JSON Schema of the report and look at nothing.
     #[arg(long, exclusive = true)]
@@ -86,6 +97,13 @@ impl Doctor {
             context.printer.line(&text.unwrap_or_default());
             return Ok(Exit::Success);
         }
+        if !self.foreign.foreign.is_empty() {
+            let report = self.foreign.look().await;
+            self.write_metrics(&report)?;
+            self.write_files(context, &report)?;
+            context.printer.view(&ReportView(&report));
+            return Ok(exit(&report));
+        }
         let practice = Practice::open(context, self.on.as_deref())?;
         if self.watch {
             return self.watch(context, &practice).await;
@@ -95,6 +113,7 @@ impl Doctor {
             fix::carry_out(context, &practice, &report.findings).await?;
             report = practice.look(context).await;
         }
+        self.write_metrics(&report)?;
         self.write_files(context, &report)?;
         context.printer.view(&ReportView(&report));
         Ok(exit(&report))
@@ -104,6 +123,7 @@ impl Doctor {
         let mut last: Option<Vec<String>> = None;
         loop {
             let report = practice.look(context).await;
+            self.write_metrics(&report)?;
             let found: Vec<String> = report.findings.iter().map(identity).collect();
             if last.as_ref() != Some(&found) {
                 self.write_files(context, &report)?;
@@ -112,6 +132,14 @@ impl Doctor {
             }
             tokio::time::sleep(Duration::from_secs(self.interval)).await;
         }
+    }
+
+    fn write_metrics(&self, report: &Report) -> Result<(), Failure> {
+        let Some(path) = &self.prometheus else {
+            return Ok(());
+        };
+        let text = prometheus::text(report, SystemTime::now());
+        prometheus::replace(path, &text).map_err(|error| unwritable(path, &error))
     }
 
     fn write_files(&self, context: &Context, report: &Report) -> Result<(), Failure> {
@@ -131,12 +159,14 @@ impl Doctor {
 }
 
 fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| {
-        Failure::usage(
-            format!("cannot write `{}`: {error}", path.display()),
-            "give a path that you may write to",
-        )
-    })
+    std::fs::write(path, text).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::usage(
+        format!("cannot write `{}`: {error}", path.display()),
+        "give a path that you may write to",
+    )
 }
 
 /// What makes a finding the same as in an earlier look.

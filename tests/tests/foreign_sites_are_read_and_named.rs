@@ -1,0 +1,293 @@
+//! Sites that other hands set up: a stock layout of Debian packages with a second bridge, and a
+//! docker-jitsi-meet folder. `doctor --foreign` finds nothing while they are well, names each
+//! fault first, and changes nothing.
+
+use jitctl_tests::{Lab, Outcome};
+use serde_json::Value;
+
+/// Prosody and nginx as packaged, with the files of Jitsi's own packages; the Java services are
+/// stand-ins that hold the port and do nothing.
+const STOCK: &str = r#"
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update > /dev/null && apt-get -qqy install prosody nginx-light > /dev/null 2>&1
+issue() { # NAME DAYS FILE
+    printf '[req]\ndistinguished_name=dn\n[dn]\n[v3]\nsubjectAltName=DNS:%s\n' "$1" > /root/openssl.cnf
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days "$2" -subj "/CN=$1" \
+        -config /root/openssl.cnf -extensions v3 -keyout "$3.key" -out "$3.crt" 2> /dev/null
+}
+mkdir -p /etc/jitsi/meet /etc/jitsi/jicofo /etc/jitsi/videobridge
+issue auth.meet.test 365 /etc/prosody/certs/auth.meet.test
+issue meet.test 365 /etc/jitsi/meet/meet.test
+chown prosody /etc/prosody/certs/auth.meet.test.key
+cat > /etc/prosody/conf.avail/meet.test.cfg.lua <<'END'
+VirtualHost "meet.test"
+    authentication = "anonymous"
+VirtualHost "auth.meet.test"
+    authentication = "internal_hashed"
+    ssl = {
+        key = "/etc/prosody/certs/auth.meet.test.key";
+        certificate = "/etc/prosody/certs/auth.meet.test.crt";
+    }
+Component "conference.meet.test" "muc"
+Component "internal.auth.meet.test" "muc"
+END
+ln -sf /etc/prosody/conf.avail/meet.test.cfg.lua /etc/prosody/conf.d/
+systemctl restart prosody
+printf 'swordfish\nswordfish\n' | prosodyctl adduser jvb@auth.meet.test > /dev/null 2>&1
+printf 'halibut\nhalibut\n' | prosodyctl adduser focus@auth.meet.test > /dev/null 2>&1
+cat > /etc/nginx/sites-enabled/meet.test.conf <<'END'
+server {
+    listen 443 ssl;
+    server_name meet.test;
+    ssl_certificate /etc/jitsi/meet/meet.test.crt;
+    ssl_certificate_key /etc/jitsi/meet/meet.test.key;
+    root /usr/share/jitsi-meet;
+}
+END
+systemctl restart nginx
+echo 'var config = {};' > /etc/jitsi/meet/meet.test-config.js
+cat > /etc/jitsi/jicofo/jicofo.conf <<'END'
+jicofo {
+  xmpp { client { hostname = "localhost", domain = "auth.meet.test", username = "focus"
+                  password = "halibut", xmpp-domain = "meet.test" } }
+  bridge { brewery-jid = "JvbBrewery@internal.auth.meet.test" }
+}
+END
+"#;
+
+const BRIDGE: &str = r#"
+mkdir -p /etc/jitsi/videobridge
+cp /usr/bin/python3 /usr/local/bin/java
+cat > /etc/jitsi/videobridge/jvb.conf <<'END'
+videobridge {
+  ice { udp { port = 10000 } }
+  apis.xmpp-client.configs {
+    shard { hostname = "SERVER", domain = "auth.meet.test", username = "jvb"
+            password = "swordfish"
+            muc_jids = "JvbBrewery@internal.auth.meet.test"
+            muc_nickname = "NICKNAME" }
+  }
+}
+END
+for unit in jicofo jitsi-videobridge2; do
+    printf '[Service]\nExecStart=/usr/local/bin/java -c "%s"\n' 'import time; time.sleep(9999)' \
+        > /etc/systemd/system/$unit.service
+done
+sed -i 's/import time;/import time, socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((str(), 10000));/' \
+    /etc/systemd/system/jitsi-videobridge2.service
+systemctl daemon-reload; systemctl start jitsi-videobridge2
+"#;
+
+const DOCKER: &str = r"
+mkdir -p /opt/docker-jitsi-meet /opt/jitsi-cfg/prosody/config/data/auth%2emeet%2ejitsi/accounts
+cd /opt/docker-jitsi-meet
+cat > .env <<'END'
+CONFIG=/opt/jitsi-cfg
+PUBLIC_URL=https://docker.meet.test:8443
+JVB_ADVERTISE_IPS=10.77.0.13
+JICOFO_AUTH_PASSWORD=swordfish
+JVB_AUTH_PASSWORD=swordfish
+END
+cat > docker-compose.yml <<'END'
+services:
+    web:
+        image: jitsi/web:${JITSI_IMAGE_VERSION:-stable-9823}
+    prosody:
+        image: jitsi/prosody:${JITSI_IMAGE_VERSION:-stable-9823}
+    jicofo:
+        image: jitsi/jicofo:${JITSI_IMAGE_VERSION:-stable-9823}
+    jvb:
+        image: jitsi/jvb:${JITSI_IMAGE_VERSION:-stable-9823}
+END
+";
+
+/// One fault: where, how it is made and mended, and the code that must come first.
+struct Fault(&'static str, &'static str, &'static str, &'static str);
+
+const FAULTS: &[Fault] = &[
+    Fault(
+        "X01 h1",
+        "h1",
+        "sed -i.kept s/swordfish/catfish/ /etc/jitsi/videobridge/jvb.conf",
+        "mv /etc/jitsi/videobridge/jvb.conf.kept /etc/jitsi/videobridge/jvb.conf",
+    ),
+    Fault(
+        "X02 h1",
+        "h1",
+        "prosodyctl deluser focus@auth.meet.test > /dev/null 2>&1",
+        "printf 'halibut\\nhalibut\\n' | prosodyctl adduser focus@auth.meet.test > /dev/null 2>&1",
+    ),
+    Fault(
+        "X16 h1",
+        "h2",
+        "sed -i 's/\"second\"/\"first\"/' /etc/jitsi/videobridge/jvb.conf",
+        "sed -i 's/\"first\"/\"second\"/' /etc/jitsi/videobridge/jvb.conf",
+    ),
+    Fault(
+        "B07 h1",
+        "h1",
+        "systemctl stop jitsi-videobridge2; systemd-run -q --unit=taker python3 -c \
+         'import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \
+         s.bind((\"0.0.0.0\", 10000)); time.sleep(300)'; sleep 0.5",
+        "systemctl stop taker; systemctl start jitsi-videobridge2",
+    ),
+    Fault(
+        "B04 h1",
+        "h1",
+        "printf 'ice4j.harvest.mapping.static-mappings = [ { local-address = 192.168.7.7, \
+         public-address = 203.0.113.7 } ]\\n' > /root/m; cat /root/m >> /etc/jitsi/videobridge/jvb.conf",
+        "sed -i /ice4j/d /etc/jitsi/videobridge/jvb.conf",
+    ),
+    Fault(
+        "T01 h1",
+        "h1",
+        "cd /etc/jitsi/meet; mkdir kept; cp -a meet.test.crt kept; \
+         openssl x509 -in kept/meet.test.crt -signkey meet.test.key -days -5 -out meet.test.crt \
+         -extfile /root/openssl.cnf -extensions v3 2> /dev/null; systemctl reload nginx; sleep 0.5",
+        "cd /etc/jitsi/meet; mv kept/meet.test.crt .; rmdir kept; systemctl reload nginx; sleep 0.5",
+    ),
+    Fault(
+        "R02 h1",
+        "h1",
+        "mkdir -p /root/p/DEBIAN; for line in 'jicofo 1.0-1' 'jitsi-meet 2.0-2'; do set -- $line; \
+         printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: x <x@x>\\nDescription: x\\n' \
+         $1 $2 > /root/p/DEBIAN/control; [ $1 = jicofo ] || echo 'Depends: jicofo (= 2.0-2)' \
+         >> /root/p/DEBIAN/control; dpkg-deb -b /root/p /root/$1.deb > /dev/null; \
+         dpkg -i --force-depends /root/$1.deb > /dev/null 2>&1; done",
+        "dpkg --purge jitsi-meet jicofo > /dev/null 2>&1",
+    ),
+    Fault(
+        "X03 h3",
+        "h3",
+        "sed -i.kept s/^JVB_AUTH_PASSWORD=.*/JVB_AUTH_PASSWORD=catfish/ /opt/docker-jitsi-meet/.env",
+        "mv /opt/docker-jitsi-meet/.env.kept /opt/docker-jitsi-meet/.env",
+    ),
+    Fault(
+        "X01 h3",
+        "h3",
+        "sed -i.kept s/^JVB_AUTH_PASSWORD=.*/JVB_AUTH_PASSWORD=/ /opt/docker-jitsi-meet/.env",
+        "mv /opt/docker-jitsi-meet/.env.kept /opt/docker-jitsi-meet/.env",
+    ),
+    Fault(
+        "B02 h3",
+        "h3",
+        "sed -i.kept /^JVB_ADVERTISE_IPS/d /opt/docker-jitsi-meet/.env",
+        "mv /opt/docker-jitsi-meet/.env.kept /opt/docker-jitsi-meet/.env",
+    ),
+    Fault(
+        "R02 h3",
+        "h3",
+        "sed -i.kept 's#jitsi/jvb:.*#jitsi/jvb:unstable#' /opt/docker-jitsi-meet/docker-compose.yml",
+        "mv /opt/docker-jitsi-meet/docker-compose.yml.kept /opt/docker-jitsi-meet/docker-compose.yml",
+    ),
+];
+
+#[test]
+fn faults_of_foreign_sites_are_named_and_nothing_is_changed() {
+    let lab = Lab::with_inventory("foreign", 3);
+    shell(&lab, "h1", STOCK);
+    let bridge = |server: &str, nickname: &str| {
+        BRIDGE
+            .replace("SERVER", server)
+            .replace("NICKNAME", nickname)
+    };
+    shell(&lab, "h1", &bridge("localhost", "first"));
+    shell(&lab, "h1", "systemctl start jicofo");
+    shell(&lab, "h2", &bridge("10.77.0.11", "second"));
+    shell(&lab, "h3", DOCKER);
+    give_record(&lab);
+
+    let before = fingerprint(&lab);
+    let healthy = doctor(&lab);
+    assert_eq!(firsts(&healthy), [""; 0], "{healthy}");
+    healthy.expect(0);
+    assert_eq!(fingerprint(&lab), before, "the doctor changed something");
+
+    let mut wrong = Vec::new();
+    for Fault(expected, host, cause, mend) in FAULTS {
+        shell(&lab, host, cause);
+        let outcome = doctor(&lab);
+        shell(&lab, host, mend);
+        let first = firsts(&outcome).into_iter().next().unwrap_or_default();
+        if first != *expected {
+            wrong.push(format!(
+                "expected {expected}, first was `{first}`: {outcome}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    doctor(&lab).expect(0);
+}
+
+/// The docker folder gets the account's record as Prosody itself writes it.
+fn give_record(lab: &Lab) {
+    let record = lab.lab(&[
+        "exec",
+        "h1",
+        "--",
+        "cat",
+        "/var/lib/prosody/auth%2emeet%2etest/accounts/jvb.dat",
+    ]);
+    let text = record.expect(0).stdout;
+    let folder = "/opt/jitsi-cfg/prosody/config/data/auth%2emeet%2ejitsi/accounts";
+    for user in ["jvb", "focus"] {
+        shell(
+            lab,
+            "h3",
+            &format!("cat > {folder}/{user}.dat <<'END'\n{text}END"),
+        );
+    }
+}
+
+fn doctor(lab: &Lab) -> Outcome {
+    let config = format!(
+        "{}/.local/state/jitctl/lab/{}/ssh_config",
+        std::env::var("HOME").unwrap_or_default(),
+        lab.name()
+    );
+    lab.run(&[
+        "--json",
+        "doctor",
+        "--foreign",
+        "h1",
+        "--foreign",
+        "h2",
+        "--foreign",
+        "h3",
+        "--ssh-config",
+        &config,
+    ])
+}
+
+fn firsts(outcome: &Outcome) -> Vec<String> {
+    let report = outcome.json();
+    let findings = report["findings"].as_array().cloned().unwrap_or_default();
+    findings
+        .iter()
+        .map(|finding| {
+            let text = |name: &str| finding[name].as_str().unwrap_or("-").to_owned();
+            format!("{} {}", text("code"), text("host"))
+        })
+        .collect()
+}
+
+/// Every file that the doctor reads, with its time and size.
+fn fingerprint(lab: &Lab) -> Vec<Value> {
+    let list =
+        "find /etc /opt /var/lib/prosody -type f -printf '%p %T@ %s %m\\n' | sort | sha256sum";
+    ["h1", "h2", "h3"]
+        .map(|host| {
+            Value::from(
+                lab.lab(&["exec", host, "--", "sh", "-c", list])
+                    .expect(0)
+                    .stdout,
+            )
+        })
+        .to_vec()
+}
+
+#[track_caller]
+fn shell(lab: &Lab, host: &str, line: &str) {
+    lab.lab(&["exec", host, "--", "bash", "-ec", line])
+        .expect(0);
+}
