@@ -41,12 +41,13 @@ fn wait_for_status(lab: &Lab, status: &str) {
     on(lab, "h3", &line);
 }
 
-/// Stops one thread of the bridge, a media worker, as a debugger does (ptrace(2), PTRACE_ATTACH).
+/// Stops one thread of the bridge, a media worker, as a debugger does (ptrace(2), PTRACE_SEIZE and
+/// PTRACE_INTERRUPT).
 const HANG_WORKER: &str = "
     for task in /proc/$(pidof jitctl-bridge)/task/*; do
         [ \"$(cat $task/comm)\" != media-0 ] || thread=${task##*/}
     done
-    systemd-run -q --unit=hang perl -e \"syscall(101, 16, $thread, 0, 0) == 0 or die; sleep 300\"
+    systemd-run -q --unit=hang perl -e \"syscall(101, \\$_, $thread, 0, 0) == 0 or die for 16902, 16903; sleep 300\"
     sleep 1; systemctl is-active -q hang";
 
 /// Takes the bridge's UDP sockets (pidfd_open(2), pidfd_getfd(2)) and makes their receive buffers

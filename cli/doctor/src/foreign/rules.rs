@@ -45,7 +45,14 @@ fn units(name: &HostName, host: &ForeignHost) -> Vec<Finding> {
     if host.kind != Kind::Packages {
         return Vec::new();
     }
-    let down = host.units.iter().filter(|(_, state)| {
+    // A bridge host carries no focus, and need not.
+    let wanted = |unit: &str| match unit {
+        "jicofo" => host.focus.is_some(),
+        "jitsi-videobridge2" => host.bridge.is_some(),
+        _ => true,
+    };
+    let units = host.units.iter().filter(|(unit, _)| wanted(unit));
+    let down = units.filter(|(_, state)| {
         state.starts_with("masked") || (state.starts_with("loaded") && !state.ends_with(" active"))
     });
     down.map(|(unit, state)| {
@@ -258,8 +265,18 @@ fn addresses(name: &HostName, host: &ForeignHost) -> Option<Finding> {
         }
     }
     let private = host.addresses.iter().all(|ip| is_private_address(*ip));
-    let meant =
-        resolved.iter().any(|ip| host.addresses.contains(ip)) && host.kind == Kind::Packages;
+    // A name that leads to the host's own private address, or a bridge alone beside a MAIN with a
+    // private one: a network of its own.
+    let server = host
+        .bridge
+        .as_ref()
+        .and_then(|account| account.hostname.parse().ok());
+    let meant = host.kind == Kind::Packages
+        && if resolved.is_empty() {
+            !server.is_some_and(|ip: IpAddr| !is_private_address(ip))
+        } else {
+            resolved.iter().any(|ip| host.addresses.contains(ip))
+        };
     if host.mappings.is_empty() && !host.asks_stun && private && !meant {
         let cure = match host.kind {
             Kind::Compose => {
