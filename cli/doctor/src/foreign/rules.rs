@@ -273,7 +273,7 @@ fn addresses(name: &HostName, host: &ForeignHost) -> Option<Finding> {
         .and_then(|account| account.hostname.parse().ok());
     let meant = host.kind == Kind::Packages
         && if resolved.is_empty() {
-            !server.is_some_and(|ip: IpAddr| !is_private_address(ip))
+            server.is_none_or(is_private_address)
         } else {
             resolved.iter().any(|ip| host.addresses.contains(ip))
         };

@@ -19,8 +19,8 @@ use crate::host_argument::HostArgument;
 pub(crate) struct Foreign {
     /// Look at a host that `jitctl` did not make: packages of Debian, or a docker-jitsi-meet folder.
     /// `[USER@]NAME`; may be given more than once. Needs no inventory and changes nothing.
-    #[arg(long, value_name = "HOST", conflicts_with_all = ["on", "fix", "watch"])]
-    pub(crate) foreign: Vec<HostArgument>,
+    #[arg(long = "foreign", id = "foreign", value_name = "HOST", conflicts_with_all = ["on", "fix", "watch"])]
+    pub(super) hosts: Vec<HostArgument>,
 
     /// The docker-jitsi-meet folder, when it is in no usual place.
     #[arg(long, value_name = "DIR", requires = "foreign")]
@@ -38,7 +38,7 @@ impl Foreign {
     pub(super) async fn look(&self) -> Report {
         let started = Instant::now();
         let looks = looks(
-            &self.foreign,
+            &self.hosts,
             self.folder.as_deref(),
             self.ssh_config.as_ref(),
         )

@@ -97,7 +97,7 @@ impl Doctor {
             context.printer.line(&text.unwrap_or_default());
             return Ok(Exit::Success);
         }
-        if !self.foreign.foreign.is_empty() {
+        if !self.foreign.hosts.is_empty() {
             let report = self.foreign.look().await;
             self.write_metrics(&report)?;
             self.write_files(context, &report)?;
