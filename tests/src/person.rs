@@ -100,6 +100,29 @@ impl<'a> Person<'a> {
         !entered.contains("type='error'") && !entered.contains("type=\"error\"")
     }
 
+    /// Enters a room under this nickname; what came back as XML.
+    ///
+    /// # Panics
+    /// When the room refuses.
+    #[track_caller]
+    pub fn enter(&self, room: &str, nick: &str) -> String {
+        let entered = self.answered(
+            &format!(
+                "<presence xmlns='jabber:client' to='{room}@conference.{}/{nick}'>\
+                 <x xmlns='http://jabber.org/protocol/muc'/></presence>",
+                crate::DOMAIN
+            ),
+            "110",
+        );
+        assert!(entered.contains("110"), "{nick} is not let in: {entered}");
+        entered
+    }
+
+    /// What came since, after waiting some seconds for it.
+    pub fn hear(&self) -> String {
+        self.post("", "").replace('"', "'")
+    }
+
     /// Sends, and polls until the answer contains `word`.
     fn answered(&self, stanza: &str, word: &str) -> String {
         let mut all = self.post("", stanza);

@@ -3,6 +3,7 @@
 //! Stanzas are compared as pictures: attributes and children in any order, without what every
 //! session makes anew (identifiers) and without what neither client nor bridge reads.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jitctl_conference::{Answer, Settings};
@@ -468,11 +469,12 @@ fn accept_of(nick: &str, sid: &str, update: &Element, told: &Element) -> Element
             .map(|group| group.to_element().to_xml())
             .collect();
         let ice = transport.ice_udp.as_ref().unwrap().to_element().to_xml();
-        contents.push_str(&format!(
+        let _ = write!(
+            contents,
             "<content name='{kind}' creator='responder'>\
              <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='{kind}'>{sources}{groups}\
              </description>{ice}</content>"
-        ));
+        );
     }
     let text = format!(
         "<jingle xmlns='urn:xmpp:jingle:1' action='session-accept' sid='{sid}'>{contents}</jingle>"
@@ -620,11 +622,12 @@ fn accept_with(nick: &str, sid: &str, told: &Element) -> Element {
             .map(|one| one.to_element().to_xml())
             .collect();
         let groups: String = groups.iter().map(|one| one.to_element().to_xml()).collect();
-        contents.push_str(&format!(
+        let _ = write!(
+            contents,
             "<content name='{kind}' creator='responder'>\
              <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='{kind}'>{sources}{groups}\
              </description></content>"
-        ));
+        );
     }
     let text = format!(
         "<jingle xmlns='urn:xmpp:jingle:1' action='session-accept' sid='{sid}'>{contents}</jingle>"
