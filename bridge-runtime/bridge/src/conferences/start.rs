@@ -93,6 +93,12 @@ pub(super) fn workers(
         ice: IceConfig::default(),
         fragment_prefix: media.fragment_prefix.clone(),
     };
+    if transport.plan.candidates(false).is_empty() {
+        tracing::warn!(
+            "no address is told to clients: all are private and `media.advertise_private` is off; \
+             name the public one in `media.public_addresses`"
+        );
+    }
     let seats = seat_workers(sockets, &transport, media, urls)?;
     Ok((seats, addresses))
 }
