@@ -114,6 +114,7 @@ class Meeting {
       document.querySelector("[data-command=join]").click();
     });
     this.people.push({ index, page, context, said, id: "" });
+    return {};
   }
 
   /** Waits until everyone sees and hears everyone. */
@@ -220,6 +221,12 @@ class Meeting {
     return {};
   }
 
+  /** Clicks on something else of the page. */
+  async tap({ who, selector }) {
+    await this.people[who].page.click(selector);
+    return {};
+  }
+
   async loud({ who, loud }) {
     await this.people[who].page.evaluate((value) => window.speak(value), loud);
     return {};
@@ -285,6 +292,12 @@ class Meeting {
     return {};
   }
 
+  /** Whoever came last closes the page and counts no more. */
+  async forget() {
+    await this.people.pop()?.context.close();
+    return {};
+  }
+
   async close() {
     await this.browser?.close();
     fs.rmSync(home, { recursive: true, force: true });
@@ -305,6 +318,7 @@ const COMMANDS = [
   "key",
   "say",
   "moderate",
+  "tap",
   "loud",
   "read",
   "attributes",
@@ -312,6 +326,7 @@ const COMMANDS = [
   "gaps",
   "picture",
   "leave",
+  "forget",
 ];
 
 const meeting = new Meeting();

@@ -107,10 +107,15 @@ impl Browsers {
     /// When they do not meet within half a minute.
     #[track_caller]
     pub fn join(&mut self, people: u8) -> Value {
-        let camera = json!({"width": 320, "height": 180, "rate": 10});
-        let report = self.ask(&json!({"do": "join", "people": people, "camera": camera}));
+        let report = self.ask(&json!({"do": "join", "people": people, "camera": camera()}));
         assert!(met(&report), "they did not meet: {report:#}");
         report
+    }
+
+    /// One more opens the room and presses "Join".
+    #[track_caller]
+    pub fn enter(&mut self) {
+        self.ask(&json!({"do": "enter", "camera": camera(), "loud": 0.5}));
     }
 
     /// What each sees and hears of each now.
@@ -139,6 +144,12 @@ impl Browsers {
     #[track_caller]
     pub fn press(&mut self, who: u8, command: &str) {
         self.ask(&json!({"do": "press", "who": who, "command": command}));
+    }
+
+    /// Clicks on something else of the page.
+    #[track_caller]
+    pub fn tap(&mut self, who: u8, selector: &str) {
+        self.ask(&json!({"do": "tap", "who": who, "selector": selector}));
     }
 
     /// Keeps a picture of somebody's page.
@@ -177,6 +188,11 @@ pub fn met(report: &Value) -> bool {
 /// The pairs of a report or of gaps.
 pub fn pairs(report: &Value) -> &[Value] {
     report["pairs"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Small pictures: several browsers code and decode on this machine at once.
+fn camera() -> Value {
+    json!({"width": 320, "height": 180, "rate": 10})
 }
 
 fn texts(list: &Value) -> Vec<String> {

@@ -35,6 +35,7 @@ fn browsers_meet_and_survive_the_loss_of_their_bridge() {
     one_speaks(&mut browsers);
     one_shares_a_screen(&mut browsers);
     a_moderator_mutes(&mut browsers);
+    one_waits_at_the_door_and_is_removed_again(&mut browsers);
     the_bridge_is_lost(&lab, &mut browsers);
 }
 
@@ -129,6 +130,36 @@ fn a_moderator_mutes(browsers: &mut Browsers) {
     browsers.until("person 2 is heard again", SOON, |browsers| {
         met(&browsers.look()) && !browsers.tiles(1).join(" ").contains("muted")
     });
+}
+
+/// The list of people is open on the moderator's page since the muting.
+fn one_waits_at_the_door_and_is_removed_again(browsers: &mut Browsers) {
+    browsers.tap(0, ".doorway input");
+    // The server's word, not the click.
+    browsers.until("the door is closed", SOON, |browsers| {
+        browsers.texts(0, ".doorway[data-closed]").len() == 1
+    });
+    browsers.enter();
+    browsers.until("the moderator sees who waits", SOON, |browsers| {
+        browsers.texts(0, ".waiting .name") == ["Person 3"]
+    });
+    assert_eq!(
+        browsers.texts(3, ".gate h1"),
+        ["This meeting has a waiting room"]
+    );
+    browsers.tap(0, ".waiting button.primary");
+    browsers.until("person 3 is in, sees and is seen", LATER, |browsers| {
+        met(&browsers.look())
+    });
+    browsers.ask(&json!({
+        "do": "moderate", "who": 0, "label": "Remove Person 3 from the meeting",
+    }));
+    browsers.tap(0, "dialog .danger");
+    browsers.until("person 3 is told", SOON, |browsers| {
+        browsers.texts(3, ".gate h1") == ["You were removed from the meeting"]
+    });
+    browsers.ask(&json!({"do": "forget"}));
+    browsers.tap(0, ".doorway input");
 }
 
 fn the_bridge_is_lost(lab: &Lab, browsers: &mut Browsers) {

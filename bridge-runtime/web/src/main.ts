@@ -100,6 +100,8 @@ class Page {
         ),
       close: () => this.send({ is: "panel", panel: "none" }),
       say: (words) => this.session.say(words),
+      holdAtDoor: (on) => void this.session.holdAtDoor(on),
+      answer: (id, letIn) => this.session.answer(id, letIn),
       mute: (id, type) => this.session.mute(id, type),
       remove: (one) =>
         ask(`Remove ${shownName(one)} from the meeting?`, "Remove", () =>
@@ -170,8 +172,23 @@ class Page {
         "Try now",
         () => this.session.tryNow(),
       );
-    } else if (state.phase === "meeting") this.notices.hold(state.mediaTrouble);
+    } else if (state.phase === "meeting") this.holdMeeting();
     else this.notices.hold(undefined);
+  }
+
+  /** The banner of a running meeting: trouble first, then whoever waits at the door. */
+  private holdMeeting(): void {
+    const { mediaTrouble, waiting, panel, me } = this.state;
+    const [first] = waiting;
+    if (mediaTrouble !== undefined || first === undefined || panel === "people" || !me.moderator) {
+      this.notices.hold(mediaTrouble);
+      return;
+    }
+    const words =
+      waiting.length === 1
+        ? `${first.name || "Guest"} waits to be let in.`
+        : `${waiting.length} people wait to be let in.`;
+    this.notices.hold(words, "Show", () => this.send({ is: "panel", panel: "people" }));
   }
 
   private run(command: Command): void {

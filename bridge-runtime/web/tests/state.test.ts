@@ -76,6 +76,17 @@ test("messages count as unread until the chat is open", () => {
   assert.equal(reduce(open, message(false)).unread, 0);
 });
 
+test("whoever waits is listed once, until answered or until the door is open", () => {
+  const knock = (id: string): Event => ({ is: "knocked", one: { id, name: id } });
+  const state = after(JOINED, { is: "waiting-room", on: true }, knock("x"), knock("y"), knock("x"));
+  assert.deepEqual(
+    state.waiting.map((one) => one.id),
+    ["y", "x"],
+  );
+  assert.equal(reduce(state, { is: "knock-over", id: "y" }).waiting.length, 1);
+  assert.equal(reduce(state, { is: "waiting-room", on: false }).waiting.length, 0);
+});
+
 test("the longest raised hand is first", () => {
   const state = after(
     JOINED,

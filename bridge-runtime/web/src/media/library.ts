@@ -52,6 +52,13 @@ export interface LibraryConference {
   kickParticipant(id: string, reason?: string): void;
   setReceiverConstraints(constraints: ReceiverConstraints): void;
   getParticipantById(id: string): LibraryParticipant | undefined;
+  isLobbySupported(): boolean;
+  isMembersOnly(): boolean;
+  joinLobby(name: string): Promise<void>;
+  enableLobby(): Promise<void>;
+  disableLobby(): void;
+  lobbyApproveAccess(id: string): void;
+  lobbyDenyAccess(id: string): void;
 }
 
 export interface LibraryConnection {

@@ -152,6 +152,7 @@ export class Session {
       send({ is: "joined", id: conference.myUserId() });
       send({ is: "role", id: conference.myUserId(), moderator: conference.isModerator() });
       if (this.wanted !== undefined) conference.setReceiverConstraints(this.wanted);
+      this.showWaitingRoom(conference);
     });
     on("CONFERENCE_FAILED", (code: string) => this.failed(code, conference));
     on("KICKED", (by: LibraryParticipant | undefined) => {
@@ -199,6 +200,11 @@ export class Session {
         this.with_.notice(`${by.getDisplayName() || "A moderator"} switched off your ${what}.`);
       }
     });
+    on("MEMBERS_ONLY_CHANGED", () => this.showWaitingRoom(conference));
+    on("LOBBY_USER_JOINED", (id: string, name: string | undefined) =>
+      send({ is: "knocked", one: { id, name: name ?? "" } }),
+    );
+    on("LOBBY_USER_LEFT", (id: string) => send({ is: "knock-over", id }));
     on("DOMINANT_SPEAKER_CHANGED", (id: string) => send({ is: "dominant", id }));
     on("MESSAGE_RECEIVED", (id: string, text: string, stamp: string | undefined) => {
       const mine = id === conference.myUserId();
@@ -244,7 +250,35 @@ export class Session {
       }, ASK_AGAIN_MS);
       return;
     }
+    if (code === "conference.connectionError.membersOnly") {
+      this.with_.send({ is: "phase", phase: "waiting", trouble });
+      // Without a name nobody inside knows whom they let in.
+      conference.joinLobby(this.with_.name() || "Guest").catch(() => this.lost(trouble));
+      return;
+    }
     this.lost(trouble);
+  }
+
+  private showWaitingRoom(conference: LibraryConference): void {
+    const on = conference.isLobbySupported() ? conference.isMembersOnly() : undefined;
+    this.with_.send({ is: "waiting-room", on });
+  }
+
+  /** Has people wait until somebody lets them in, or lets everyone in again. */
+  async holdAtDoor(on: boolean): Promise<void> {
+    try {
+      if (on) await this.conference?.enableLobby();
+      else this.conference?.disableLobby();
+    } catch {
+      this.with_.notice("The waiting room could not be changed.");
+    }
+  }
+
+  /** Answers somebody who waits. */
+  answer(id: string, letIn: boolean): void {
+    if (letIn) this.conference?.lobbyApproveAccess(id);
+    else this.conference?.lobbyDenyAccess(id);
+    this.with_.send({ is: "knock-over", id });
   }
 
   private property(id: string, name: string, value: string | undefined): void {

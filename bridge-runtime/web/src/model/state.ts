@@ -50,6 +50,12 @@ export interface Message {
   at: number;
 }
 
+/** Somebody who waits to be let in. */
+export interface Waiting {
+  id: string;
+  name: string;
+}
+
 export interface State {
   phase: Phase;
   trouble: Trouble | undefined;
@@ -65,6 +71,9 @@ export interface State {
   panel: Panel;
   messages: readonly Message[];
   unread: number;
+  /** Whether people wait until somebody lets them in; `undefined` where the server has no such. */
+  waitingRoom: boolean | undefined;
+  waiting: readonly Waiting[];
 }
 
 export type Event =
@@ -85,6 +94,9 @@ export type Event =
   | { is: "source-gone"; id: string; kind: Kind; media: Media | undefined }
   | { is: "source-muted"; id: string; kind: Kind; muted: boolean }
   | { is: "dominant"; id: string | undefined }
+  | { is: "waiting-room"; on: boolean | undefined }
+  | { is: "knocked"; one: Waiting }
+  | { is: "knock-over"; id: string }
   | { is: "message"; message: Message }
   | { is: "panel"; panel: Panel }
   | { is: "layout"; layout: Layout }
@@ -118,6 +130,8 @@ export function initialState(name: string): State {
     panel: "none",
     messages: [],
     unread: 0,
+    waitingRoom: undefined,
+    waiting: [],
   };
 }
 
@@ -150,6 +164,7 @@ export function reduce(state: State, event: Event): State {
       return {
         ...state,
         people: [],
+        waiting: [],
         dominant: undefined,
         mediaTrouble: undefined,
         me: { ...state.me, moderator: false, percent: undefined, interrupted: false },
@@ -201,6 +216,19 @@ export function reduce(state: State, event: Event): State {
       });
     case "dominant":
       return { ...state, dominant: event.id };
+    case "waiting-room":
+      return {
+        ...state,
+        waitingRoom: event.on,
+        waiting: event.on === true ? state.waiting : [],
+      };
+    case "knocked":
+      return {
+        ...state,
+        waiting: [...state.waiting.filter((one) => one.id !== event.one.id), event.one],
+      };
+    case "knock-over":
+      return { ...state, waiting: state.waiting.filter((one) => one.id !== event.id) };
     case "message":
       return {
         ...state,

@@ -47,7 +47,8 @@ const CONFERENCE: Record<string, Trouble> = {
   ),
   "conference.connectionError.membersOnly": trouble(
     "This meeting has a waiting room",
-    "Somebody inside has to let you in.",
+    "Somebody inside was told that you are here. You come in by yourself once they let you.",
+    "none",
   ),
   "conference.connectionError.accessDenied": trouble(
     "You were not let in",

@@ -11,6 +11,8 @@ export interface PanelActions {
   say(text: string): void;
   mute(id: string, type: "audio" | "video"): void;
   remove(one: Person): void;
+  holdAtDoor(on: boolean): void;
+  answer(id: string, letIn: boolean): void;
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -32,6 +34,15 @@ export class PanelView {
   });
   private readonly chat: HTMLElement;
   private readonly list = make("ul", { class: "people" });
+  private readonly door = make("input", { type: "checkbox", role: "switch" });
+  private readonly waiting = make("ul", { class: "waiting", "aria-label": "Waiting to be let in" });
+  private readonly doorway = make(
+    "div",
+    { class: "doorway" },
+    make("label", {}, this.door, make("span", {}, "New people wait until let in")),
+    this.waiting,
+  );
+  private asking = "";
   private readonly rows = new Map<string, PersonRow>();
   private shown = 0;
   private open = "none";
@@ -74,8 +85,10 @@ export class PanelView {
         ),
       ),
       this.chat,
+      this.doorway,
       this.list,
     );
+    this.door.addEventListener("change", () => actions.holdAtDoor(this.door.checked));
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "Escape") actions.close();
     });
@@ -89,6 +102,7 @@ export class PanelView {
     text(this.heading, panel === "people" ? `People (${state.people.length + 1})` : "Chat");
     this.messages(state.messages);
     this.people(state);
+    this.knocks(state);
     if (panel !== this.open) {
       this.open = panel;
       if (panel === "chat") this.input.focus();
@@ -143,6 +157,40 @@ export class PanelView {
       return row.element;
     });
     arrange(this.list, rows);
+  }
+
+  /** Who waits to be let in; moderators only. */
+  private knocks(state: State): void {
+    const { waitingRoom, waiting, me, panel } = state;
+    this.doorway.hidden = panel !== "people" || !me.moderator || waitingRoom === undefined;
+    this.door.checked = waitingRoom === true;
+    attribute(this.doorway, "data-closed", waitingRoom === true);
+    const asking = JSON.stringify(waiting);
+    if (asking === this.asking) return;
+    this.asking = asking;
+    this.waiting.replaceChildren(
+      ...waiting.map((one) => {
+        const name = one.name || "Guest";
+        const button = (words: string, kind: string, letIn: boolean) =>
+          make(
+            "button",
+            {
+              type: "button",
+              class: kind,
+              "aria-label": `${words} ${name}`,
+              onclick: () => this.actions.answer(one.id, letIn),
+            },
+            words,
+          );
+        return make(
+          "li",
+          {},
+          make("span", { class: "name" }, name),
+          button("Let in", "primary", true),
+          button("Refuse", "", false),
+        );
+      }),
+    );
   }
 
   private submit(event: SubmitEvent): void {
