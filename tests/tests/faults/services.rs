@@ -214,6 +214,7 @@ pub(crate) static FAULTS: &[Fault] = &[
         },
         mend: |lab| {
             on(lab, "h3", "systemctl stop hang");
+            wait_for_status(lab, "200");
             focus_again(lab);
         },
     },

@@ -1,12 +1,13 @@
 //! What a person without an account meets: an anonymous login through the web server, a
 //! conference request, and the TURN credentials that the server hands out.
 
+use std::time::Duration;
+
 use jitctl_transport::{Remote, Stream};
 use jitctl_wire::conference_request::{ConferenceReply, ConferenceRequest};
 use jitctl_wire::{Element, StanzaError};
 use secrecy::SecretString;
 
-use super::PROBE;
 use super::web::{self, within};
 use super::websocket::Socket;
 use crate::observe::probe::{Asked, GuestVisit, TurnOffer};
@@ -25,6 +26,8 @@ pub(super) struct Site<'s> {
     pub(super) domain: &'s str,
     /// The XMPP host that takes them in.
     pub(super) guests: &'s str,
+    /// How long each part of the visit may take.
+    pub(super) limit: Duration,
 }
 
 /// One visit from the web server's own host.
@@ -40,7 +43,7 @@ pub(super) async fn visit(remote: &dyn Remote, site: &Site<'_>) -> GuestVisit {
         let close = Element::new("close", FRAMING);
         socket.send(&close.to_xml()).await
     };
-    let (session, over_http) = tokio::join!(within(PROBE, session), over_http(remote, site));
+    let (session, over_http) = tokio::join!(within(site.limit, session), over_http(remote, site));
     visit.trouble = session.err();
     visit.over_http = Some(over_http);
     visit
@@ -204,5 +207,5 @@ async fn over_http(remote: &dyn Remote, site: &Site<'_>) -> Result<u16, String> 
         let head = web::exchange(&mut stream, request.as_bytes(), web::Until::EndOfHead).await?;
         web::status_line(&head)
     };
-    within(PROBE, exchange).await
+    within(site.limit, exchange).await
 }

@@ -1,6 +1,7 @@
 //! SCRAM with what a service really logs in with, from where it really stands.
 
 use std::path::Path;
+use std::time::Duration;
 
 use jitctl_transport::{Remote, Script};
 use jitctl_xmpp::{Credentials, Failure, ServerAddress, Stage, Target, Trust, probe_login_over};
@@ -41,7 +42,7 @@ struct Account {
     brewery: Option<String>,
 }
 
-pub(super) async fn bridge(remote: &dyn Remote, facts: &HostFacts) -> Vec<Login> {
+pub(super) async fn bridge(remote: &dyn Remote, facts: &HostFacts, limit: Duration) -> Vec<Login> {
     let Some(text) = &facts.bridge else {
         return Vec::new();
     };
@@ -50,7 +51,7 @@ pub(super) async fn bridge(remote: &dyn Remote, facts: &HostFacts) -> Vec<Login>
             let logins = file
                 .xmpp
                 .iter()
-                .map(|account| log_in(remote, facts, account, BRIDGE_PASSWORD));
+                .map(|account| log_in(remote, facts, account, BRIDGE_PASSWORD, limit));
             futures_util::future::join_all(logins).await
         }
         Err(error) => vec![unusable(&format!("bridge.toml: {}", error.message()))],
@@ -63,10 +64,14 @@ pub(super) fn focus_brewery(facts: &HostFacts) -> Option<String> {
     toml::from_str::<FocusFile>(text).ok()?.xmpp.brewery
 }
 
-pub(super) async fn focus(remote: &dyn Remote, facts: &HostFacts) -> Option<Login> {
+pub(super) async fn focus(
+    remote: &dyn Remote,
+    facts: &HostFacts,
+    limit: Duration,
+) -> Option<Login> {
     let text = facts.focus.as_ref()?;
     Some(match toml::from_str::<FocusFile>(text) {
-        Ok(file) => log_in(remote, facts, &file.xmpp, FOCUS_PASSWORD).await,
+        Ok(file) => log_in(remote, facts, &file.xmpp, FOCUS_PASSWORD, limit).await,
         Err(error) => unusable(&format!("focus.toml: {}", error.message())),
     })
 }
@@ -76,6 +81,7 @@ async fn log_in(
     facts: &HostFacts,
     account: &Account,
     password: &'static str,
+    limit: Duration,
 ) -> Login {
     let mut login = Login {
         address: account.address.clone(),
@@ -104,7 +110,7 @@ async fn log_in(
         return login;
     };
     let (outcome, accepts) = tokio::join!(
-        probe_login_over(Box::new(tunnel.into_inner()), &target, credentials, PROBE),
+        probe_login_over(Box::new(tunnel.into_inner()), &target, credentials, limit),
         accepts(remote, &target.address),
     );
     login.accepts = accepts;

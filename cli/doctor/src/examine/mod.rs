@@ -30,6 +30,8 @@ use reach::Board;
 
 /// How long one probe may take.
 pub(crate) const PROBE: Duration = Duration::from_secs(3);
+/// And on a host so busy that the script alone took long.
+const SLOW_PROBE: Duration = Duration::from_secs(8);
 
 /// So many bridges are tried as peers of the TURN server.
 const RELAYED_BRIDGES: usize = 8;
@@ -196,17 +198,18 @@ async fn look(
         return (sight, Vec::new());
     };
     watch(Stage::Probe);
+    let limit = patience(facts);
     let domain = inventory.site.domain.as_str();
     let main = sight.roles.contains(&Role::Main);
     let (bridge_logins, focus_login, web, focus, bridge_health, from_here, from_host, guest) = tokio::join!(
-        login::bridge(remote, facts),
-        login::focus(remote, facts),
-        only_if(main, web::look(remote, domain)),
+        login::bridge(remote, facts, limit),
+        login::focus(remote, facts, limit),
+        only_if(main, web::look(remote, domain, limit)),
         only_if(
             main,
-            private_http::focus(remote, login::focus_brewery(facts))
+            private_http::focus(remote, login::focus_brewery(facts), limit)
         ),
-        only_if(bridge.is_some(), private_http::bridge(remote)),
+        only_if(bridge.is_some(), private_http::bridge(remote, limit)),
         async {
             match &sight.media {
                 Some(port) => reach::from_here(port, board).await,
@@ -214,7 +217,7 @@ async fn look(
             }
         },
         reach::from_host(remote, board),
-        only_if(main, visit(inventory, remote)),
+        only_if(main, visit(inventory, remote, limit)),
     );
     sight.bridge_logins = bridge_logins;
     sight.focus_login = focus_login;
@@ -232,7 +235,11 @@ async fn look(
 }
 
 /// A guest's visit, and the TURN server with the credentials that the guest got.
-async fn visit(inventory: &Inventory, remote: &dyn Remote) -> (GuestVisit, Option<TurnView>) {
+async fn visit(
+    inventory: &Inventory,
+    remote: &dyn Remote,
+    limit: Duration,
+) -> (GuestVisit, Option<TurnView>) {
     let site = &inventory.site;
     let domain = site.domain.as_str();
     let guests = match site.authentication.mode {
@@ -242,6 +249,7 @@ async fn visit(inventory: &Inventory, remote: &dyn Remote) -> (GuestVisit, Optio
     let place = guest::Site {
         domain,
         guests: &guests,
+        limit,
     };
     let visit = Box::pin(guest::visit(remote, &place)).await;
     if !site.turn.enabled {
@@ -256,8 +264,13 @@ async fn visit(inventory: &Inventory, remote: &dyn Remote) -> (GuestVisit, Optio
         .copied()
         .take(RELAYED_BRIDGES)
         .collect();
-    let turn = Box::pin(turn::look(remote, domain, &visit.turn, &bridges)).await;
+    let turn = Box::pin(turn::look(remote, domain, &visit.turn, &bridges, limit)).await;
     (visit, Some(turn))
+}
+
+/// A host that is slow at everything must not look broken: probes there get more time.
+fn patience(facts: &HostFacts) -> Duration {
+    (facts.round_trip * 3).clamp(PROBE, SLOW_PROBE)
 }
 
 async fn only_if<T>(wanted: bool, work: impl Future<Output = T>) -> Option<T> {

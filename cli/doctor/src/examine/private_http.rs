@@ -1,9 +1,10 @@
 //! The private HTTP of focus and bridge, asked on their own hosts.
 
+use std::time::Duration;
+
 use jitctl_transport::Remote;
 use serde::Deserialize;
 
-use super::PROBE;
 use super::web::{Until, exchange, status_line, within};
 use crate::observe::{BridgeSeen, Connection, FocusView, Health};
 
@@ -30,9 +31,10 @@ struct Connections {
 pub(super) async fn focus(
     remote: &dyn Remote,
     brewery: Option<String>,
+    limit: Duration,
 ) -> Result<FocusView, String> {
     let port = jitctl_templates::ports::FOCUS_HTTP.number;
-    let (status, body) = within(PROBE, get(remote, port, "/debug")).await?;
+    let (status, body) = within(limit, get(remote, port, "/debug")).await?;
     if status != 200 {
         return Err(format!("GET /debug answered {status}"));
     }
@@ -43,9 +45,9 @@ pub(super) async fn focus(
 }
 
 /// The bridge's own health.
-pub(super) async fn bridge(remote: &dyn Remote) -> Health {
+pub(super) async fn bridge(remote: &dyn Remote, limit: Duration) -> Health {
     let port = jitctl_templates::ports::BRIDGE_HTTP.number;
-    match within(PROBE, get(remote, port, "/about/health")).await {
+    match within(limit, get(remote, port, "/about/health")).await {
         Ok((status, body)) => Health {
             status: Ok(status),
             words: String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or_default())

@@ -3,12 +3,12 @@
 //! Nothing is relayed: a permission for an address is granted or refused before any datagram.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use jitctl_transport::{Remote, Stream};
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::PROBE;
 use super::stun::{self, Answer, Login, Request};
 use super::web::{self, within};
 use crate::observe::probe::{TurnOffer, TurnView};
@@ -19,11 +19,12 @@ pub(super) async fn look(
     domain: &str,
     offers: &[TurnOffer],
     bridges: &[IpAddr],
+    limit: Duration,
 ) -> TurnView {
     let tls_port = jitctl_templates::ports::TURN_TLS.number;
     let (secure, relay) = tokio::join!(
         web::secure_on(remote, domain, tls_port),
-        within(PROBE, relay(remote, offers, bridges)),
+        within(limit, relay(remote, offers, bridges)),
     );
     let mut view = TurnView::default();
     match secure {

@@ -12,16 +12,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::PROBE;
+use super::SLOW_PROBE;
 use crate::observe::{Certificate, Http, WebSite};
 
 pub(super) const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Protocol: xmpp\r\n";
 
-pub(super) async fn look(remote: &dyn Remote, domain: &str) -> WebSite {
+pub(super) async fn look(remote: &dyn Remote, domain: &str, limit: Duration) -> WebSite {
     let mut site = WebSite::default();
-    match secure(remote, domain).await {
+    match within(limit, secure(remote, domain)).await {
         Ok((_, chain)) => site.chain = chain,
         Err(words) => {
             site.tls_error = Some(words);
@@ -30,10 +30,10 @@ pub(super) async fn look(remote: &dyn Remote, domain: &str) -> WebSite {
     }
     let close = "Connection: close\r\n";
     let (page, bosh, websocket, settings) = tokio::join!(
-        get(remote, domain, "/", close),
-        get(remote, domain, "/http-bind", close),
-        get(remote, domain, "/xmpp-websocket", WEBSOCKET),
-        get(remote, domain, "/config.js", close),
+        get(remote, domain, "/", close, limit),
+        get(remote, domain, "/http-bind", close, limit),
+        get(remote, domain, "/xmpp-websocket", WEBSOCKET, limit),
+        get(remote, domain, "/config.js", close, limit),
     );
     site.page = Some(page);
     site.bosh = Some(bosh);
@@ -43,7 +43,13 @@ pub(super) async fn look(remote: &dyn Remote, domain: &str) -> WebSite {
 }
 
 /// One request on a connection of its own.
-async fn get(remote: &dyn Remote, domain: &str, path: &'static str, headers: &str) -> Http {
+async fn get(
+    remote: &dyn Remote,
+    domain: &str,
+    path: &'static str,
+    headers: &str,
+    limit: Duration,
+) -> Http {
     let started = Instant::now();
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {domain}\r\nUser-Agent: jitctl-doctor\r\n{headers}\r\n"
@@ -53,7 +59,7 @@ async fn get(remote: &dyn Remote, domain: &str, path: &'static str, headers: &st
         let head = exchange(&mut stream, request.as_bytes(), Until::EndOfHead).await?;
         Ok((status_line(&head)?, content_type(&head)))
     };
-    let (status, content_type) = match within(PROBE, exchange).await {
+    let (status, content_type) = match within(limit, exchange).await {
         Ok((status, content_type)) => (Ok(status), content_type),
         Err(words) => (Err(words), None),
     };
@@ -184,7 +190,8 @@ pub(super) async fn secure_over<S: Stream>(
             _ => format!("TLS on port {port}: {error}"),
         })
     };
-    let stream = within(PROBE, handshake).await?;
+    // Callers have shorter limits; this one ends a handshake that nobody waits for.
+    let stream = within(SLOW_PROBE, handshake).await?;
     let seen = chain.lock().map(|chain| chain.clone()).unwrap_or_default();
     Ok((
         stream,

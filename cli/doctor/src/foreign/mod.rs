@@ -69,8 +69,12 @@ pub async fn examine_foreign(
     let logins = accounts.map(|account| log_in(remote, &host, account));
     let certificate = async {
         match &host.domain {
-            Some(domain) => secure(remote, domain).await.map(|(_, chain)| chain),
-            None => Ok(Vec::new()),
+            Some(domain) => tokio::time::timeout(PROBE, secure(remote, domain))
+                .await
+                .ok()
+                .and_then(Result::ok)
+                .map(|(_, chain)| chain),
+            None => None,
         }
     };
     let (logins, chain) = tokio::join!(futures_util::future::join_all(logins), certificate);

@@ -114,7 +114,13 @@ fn of_bridge(name: &HostName, bridge: &BridgeSeen) -> Option<Finding> {
         return Some(clash(Some(name), bridge));
     }
     if !bridge.operational {
-        let health = bridge.health.as_deref().unwrap_or("not operational");
+        let health = match bridge.health.as_deref() {
+            Some("healthy") => {
+                "healthy again; it gets no rooms until a minute after the last failure"
+            }
+            Some(words) => words,
+            None => "not operational",
+        };
         let finding = Finding::of(&catalogue::BRIDGE_UNHEALTHY, Some(name))
             .what(format!("the focus holds the bridge on `{name}` for broken"))
             .seen(format!(

@@ -11,7 +11,7 @@ use jitctl_inventory::model::Ssh;
 use jitctl_inventory::names::HostName;
 use jitctl_transport::{RemoteError, SshOptions, SshRemote};
 
-use super::CONNECT;
+use super::connect_deadline;
 use crate::host_argument::HostArgument;
 
 /// Which hosts, and how to find what is on them.
@@ -67,7 +67,7 @@ pub(crate) async fn looks(
         let unnamed = format!("host{number}");
         let name = HostName::new(host.name().unwrap_or(&unnamed));
         let options = SshOptions {
-            connect_deadline: CONNECT,
+            connect_deadline: connect_deadline(),
             ..SshOptions::default()
         };
         let ssh = Ssh {
