@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { delayBefore } from "../src/model/backoff";
 import { constraintsFor, gridFor, heightToAsk } from "../src/model/layout";
-import { measuredWords, qualityOf } from "../src/model/quality";
+import { measuredWords, percentOf, qualityOf } from "../src/model/quality";
 import { pathOfTyped, roomFromPath, suggestedName } from "../src/model/room";
 import { actionOf, SHORTCUTS } from "../src/model/shortcuts";
 import { conferenceTrouble, connectionTrouble, deviceTrouble } from "../src/model/words";
@@ -101,6 +101,15 @@ test("connections have four steps and an unknown one", () => {
   );
   assert.equal(qualityOf(undefined, false), "unknown");
   assert.equal(qualityOf(100, true), "lost");
+});
+
+test("loss and delay decide, and without them the client's own verdict", () => {
+  assert.equal(percentOf({ percent: 20 }), 20);
+  assert.equal(percentOf({}), undefined);
+  assert.equal(percentOf({ percent: 20, lossPercent: 0, roundTripMs: 30 }), 100);
+  assert.equal(percentOf({ percent: 100, lossPercent: 12, roundTripMs: 150 }), 28);
+  assert.equal(percentOf({ lossPercent: 0, roundTripMs: 5000 }), 50);
+  assert.equal(percentOf({ lossPercent: 100 }), 0);
 });
 
 test("only what was measured is told", () => {

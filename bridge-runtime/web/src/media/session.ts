@@ -5,6 +5,7 @@
 
 import { delayBefore } from "../model/backoff";
 import type { ReceiverConstraints } from "../model/layout";
+import { percentOf } from "../model/quality";
 import type { Event, Kind, Source } from "../model/state";
 import { conferenceTrouble, connectionTrouble, type Device, deviceTrouble } from "../model/words";
 import type { Settings } from "../settings";
@@ -215,11 +216,11 @@ export class Session {
       send({ is: "message", message: { from: id, name, mine, text, at } });
     });
     on("LOCAL_STATS_UPDATED", (stats: LocalStats) => {
-      send({ is: "quality", id: conference.myUserId(), percent: stats.connectionQuality });
+      send({ is: "quality", id: conference.myUserId(), percent: percentOf(told(stats)) });
       this.with_.measured(stats);
     });
     on("REMOTE_STATS_UPDATED", (id: string, stats: LocalStats) =>
-      send({ is: "quality", id, percent: stats.connectionQuality }),
+      send({ is: "quality", id, percent: percentOf(told(stats)) }),
     );
     on("CONNECTION_INTERRUPTED", () =>
       send({ is: "media-trouble", words: "Sound and picture are interrupted. Reconnecting." }),
@@ -406,6 +407,12 @@ export class Session {
     this.conference?.setReceiverConstraints(constraints);
   }
 }
+
+const told = (stats: LocalStats) => ({
+  percent: stats.connectionQuality,
+  lossPercent: stats.packetLoss?.total,
+  roundTripMs: stats.jvbRTT,
+});
 
 function kindOf(track: LibraryTrack): Kind {
   if (track.getType() === "audio") return "audio";

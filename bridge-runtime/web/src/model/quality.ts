@@ -1,6 +1,6 @@
 /**
- * The state of somebody's connection as one of four steps, from the number 0 to 100 that clients
- * of Jitsi send each other.
+ * The state of somebody's connection as one of four steps, from what clients of Jitsi tell each
+ * other every few seconds.
  */
 
 export type Quality = "unknown" | "lost" | "poor" | "fair" | "good";
@@ -10,6 +10,25 @@ export function qualityOf(percent: number | undefined, interrupted: boolean): Qu
   if (percent === undefined || Number.isNaN(percent)) return "unknown";
   if (percent >= 60) return "good";
   return percent >= 30 ? "fair" : "poor";
+}
+
+/** What a client tells about its connection. */
+export interface Told {
+  /** Its own verdict, 0 to 100. */
+  percent?: number | undefined;
+  lossPercent?: number | undefined;
+  roundTripMs?: number | undefined;
+}
+
+/**
+ * How good a connection is, 0 to 100. A client's own verdict compares what it sends with what a
+ * lively picture of that size would need, so a quiet picture looks like a bad line: loss and delay
+ * decide where they are told.
+ */
+export function percentOf(told: Told): number | undefined {
+  if (told.lossPercent === undefined) return told.percent;
+  const late = Math.max(0, (told.roundTripMs ?? 0) - 150) / 10;
+  return Math.max(0, Math.round(100 - 6 * told.lossPercent - Math.min(late, 50)));
 }
 
 export const QUALITY_WORDS: Record<Quality, string> = {

@@ -48,7 +48,10 @@ export class StageView {
       }
     }
     for (const tile of all) {
-      this.view(tile).update(tile, state.dominant === tile.person.id, state.pinned === tile.key);
+      // Whoever spoke last counts until somebody else does, muted or not.
+      const heard = tile.person.sources.audio?.muted === false;
+      const speaking = heard && state.dominant === tile.person.id;
+      this.view(tile).update(tile, speaking, state.pinned === tile.key);
     }
     attribute(this.element, "data-layout", scene.stage === undefined ? "grid" : "stage");
     attribute(this.element, "data-count", all.length);
