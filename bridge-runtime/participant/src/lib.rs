@@ -1,10 +1,13 @@
 //! A client without a browser: real XMPP, Jingle, ICE, DTLS, SRTP and bridge channel.
 //!
-//! Media and transport come from the `webrtc` crate, so that what a deployment is checked with is
+//! [`Participant`] is one of them, [`call`] a call of two, [`load`] many rooms of many. Media and
+//! transport come from the `webrtc` crate, so that what a deployment is checked with is
 //! not its own code.
 #![forbid(unsafe_code)]
 
+mod call;
 mod endpoint;
+mod load;
 mod media;
 mod participant;
 mod profile;
@@ -15,7 +18,9 @@ mod seat;
 pub mod signalling;
 mod site;
 
+pub use call::{CallOptions, CallOutcome, LegTime, call};
 pub use endpoint::EndpointError;
+pub use load::{BridgeLoad, LoadOptions, LoadReport, LoadState, Spread, load};
 pub use participant::Participant;
 pub use profile::{Profile, Video};
 pub use progress::{Leg, Progress, Trouble};

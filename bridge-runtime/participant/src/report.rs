@@ -34,6 +34,8 @@ pub struct Report {
     pub bridge: Vec<String>,
     /// Region of the bridge.
     pub region: Option<String>,
+    /// Whether it sends video.
+    pub sends_video: bool,
     /// Sources of others.
     pub sources: Vec<SourceReport>,
     /// Packets sent.

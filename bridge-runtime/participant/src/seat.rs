@@ -76,6 +76,7 @@ impl Seat {
         Self {
             report: Report {
                 endpoint: endpoint_name.clone(),
+                sends_video: profile.video.is_some(),
                 ..Report::default()
             },
             room,
@@ -93,8 +94,8 @@ impl Seat {
     /// Runs until the handle is gone, then leaves.
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) -> Report {
         let mut media = interval(TICK);
-        // A late tick is made up for, so that rates hold; a very late one is not.
-        media.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        // Ticks missed on a busy machine, or before the connection is up, are not made up for.
+        media.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut statistics = interval(STATISTICS_INTERVAL);
         statistics.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut watching = interval(WATCH_INTERVAL);
@@ -478,7 +479,8 @@ impl Seat {
                     ssrc: *ssrc,
                     packets: counter.packets,
                     lost: counter.lost(),
-                    kilobits: if seconds > 0.0 {
+                    // What came in one burst has no rate.
+                    kilobits: if seconds > 0.5 {
                         bits / 1000.0 / seconds
                     } else {
                         0.0

@@ -23,9 +23,10 @@ const KEY_FRAME_FACTOR: usize = 4;
 const LAYERS: [(u16, u16, usize); 3] = [(320, 180, 10), (640, 360, 25), (1280, 720, 65)];
 /// Bytes of a packet of speech at 32 kbit/s.
 const OPUS_PAYLOAD: usize = 80;
-/// Loudness that counts as speech and as silence, in -dBov, with the voice flag (RFC 6464).
+/// Loudness of somebody who speaks, with the voice flag, and of a quiet room, in -dBov (RFC 6464).
+/// Bridges do not forward 127, which is digital silence.
 const SPEECH: u8 = 0x94;
-const SILENCE: u8 = 127;
+const QUIET: u8 = 100;
 
 /// A packet to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Pacer {
             .collect();
         Self {
             audio: local.audio,
-            level: if profile.speaking { SPEECH } else { SILENCE },
+            level: if profile.speaking { SPEECH } else { QUIET },
             audio_sequence: 0,
             layers,
             ticks: 0,

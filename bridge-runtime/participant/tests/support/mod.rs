@@ -168,9 +168,7 @@ presence_interval_seconds = 1
         fs::write(&path, config).unwrap();
         let config = BridgeConfig::load(&path).unwrap();
         let connections = Connections::prepare(&config, &path).unwrap();
-        let media = MediaConferences::start(&config.media, config.load)
-            .await
-            .unwrap();
+        let media = MediaConferences::start(&config).await.unwrap();
         self.bridge_ports.push(port);
         self.tasks.push(tokio::spawn(async move {
             jitctl_bridge::run(config, connections, media, std::future::pending())
