@@ -47,6 +47,8 @@ pub struct Placement<'a> {
     pub current: Option<&'a Jid>,
     /// Version the room is pinned to.
     pub pinned_version: Option<&'a str>,
+    /// Nickname of the bridge the room is pinned to.
+    pub pinned_bridge: Option<&'a str>,
 }
 
 /// No bridge can be had.
@@ -61,6 +63,9 @@ pub enum SelectionError {
     /// None has the version the room is pinned to.
     #[error("no operational bridge of version {0}, to which the room is pinned")]
     NoneOfVersion(String),
+    /// The one the room is pinned to does not work.
+    #[error("bridge {0}, to which the room is pinned, is not operational")]
+    PinnedNotOperational(String),
 }
 
 /// Chooses a bridge.
@@ -83,6 +88,13 @@ pub fn select<'c>(
     }
     if left.is_empty() {
         return Err(SelectionError::NoneOperational);
+    }
+    if let Some(pin) = placement.pinned_bridge {
+        // Also a draining one: whoever asks for it by name wants to know how it is.
+        return left
+            .into_iter()
+            .find(|bridge| bridge.occupant.resource() == Some(pin))
+            .ok_or_else(|| SelectionError::PinnedNotOperational(pin.to_owned()));
     }
     if let Some(pin) = placement.pinned_version {
         left.retain(|bridge| bridge.version.as_deref() == Some(pin));
@@ -219,6 +231,22 @@ mod tests {
             select(&all[1..], placement),
             Err(SelectionError::CurrentNotOperational(busy.occupant.clone()))
         );
+    }
+
+    #[test]
+    fn a_room_pinned_to_a_bridge_is_on_it_or_nowhere() {
+        let busy = Candidate {
+            stress: 0.9,
+            ..bridge("b1")
+        };
+        let candidates = [busy, bridge("b2")];
+        let placement = |nickname| Placement {
+            pinned_bridge: Some(nickname),
+            ..Placement::default()
+        };
+        let chosen = select(&candidates, placement("b1")).unwrap();
+        assert_eq!(chosen.occupant.resource(), Some("b1"));
+        assert!(select(&candidates, placement("b3")).is_err());
     }
 
     #[test]

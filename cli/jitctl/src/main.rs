@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod calls;
 mod commands;
 mod context;
 mod deployment;
@@ -17,6 +18,7 @@ mod host_argument;
 mod interrupt;
 mod journal;
 mod logging;
+mod meeting;
 mod plan_view;
 mod printer;
 mod rotation;

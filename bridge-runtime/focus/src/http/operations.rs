@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Shared, Site};
-use crate::rooms::{Moved, Share};
+use crate::rooms::{Moved, PinnedTo, Share};
 
 /// Refuses with words.
 fn refuse(status: StatusCode, words: &str) -> Response {
@@ -165,7 +165,9 @@ pub(super) async fn move_fraction(
 #[serde(rename_all = "camelCase")]
 pub(super) struct PinRequest {
     conference_id: String,
-    jvb_version: String,
+    jvb_version: Option<String>,
+    /// Nickname in the brewery; ours, Jicofo knows versions only.
+    bridge: Option<String>,
     duration_minutes: u64,
 }
 
@@ -182,7 +184,8 @@ pub(super) async fn pins(State(site): Shared) -> Json<Value> {
     let pins = pins.into_iter().map(|(room, pin)| {
         json!({
             "conferenceId": room.as_str(),
-            "jvbVersion": pin.version,
+            "jvbVersion": pin.to.version,
+            "bridge": pin.to.bridge,
             "expiresAt": pin.until,
         })
     });
@@ -201,7 +204,14 @@ pub(super) async fn pin(
         return bad("`conferenceId` must be a room");
     };
     let lasts = Duration::from_secs(asked.duration_minutes.saturating_mul(60));
-    site.rooms.pin(room, asked.jvb_version, lasts).await;
+    let to = PinnedTo {
+        version: asked.jvb_version,
+        bridge: asked.bridge,
+    };
+    if to == PinnedTo::default() {
+        return bad("`jvbVersion` or `bridge` is missing");
+    }
+    site.rooms.pin(room, to, lasts).await;
     StatusCode::OK.into_response()
 }
 

@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use admission::{Admission, Refusal};
 pub use moves::{Moved, Share};
-pub use pins::Pin;
+pub use pins::{Pin, PinnedTo};
 
 use crate::brewery::BridgeEvent;
 use crate::requests::Conferences;
@@ -114,12 +114,12 @@ pub enum Command {
         /// Who was moved; `None` when there is no such room, person or bridge.
         done: oneshot::Sender<Option<Moved>>,
     },
-    /// Holds a room to a version of bridges.
+    /// Holds a room to a version of bridges, or to one bridge.
     Pin {
         /// Room, bare address.
         room: Jid,
-        /// Full version.
-        version: String,
+        /// What to.
+        to: PinnedTo,
         /// For how long.
         lasts: Duration,
         /// It is done.
@@ -270,11 +270,11 @@ impl Rooms {
             .flatten()
     }
 
-    /// Holds a room to a version of bridges.
-    pub async fn pin(&self, room: Jid, version: String, lasts: Duration) {
+    /// Holds a room to a version of bridges, or to one bridge.
+    pub async fn pin(&self, room: Jid, to: PinnedTo, lasts: Duration) {
         let done = self.command(|done| Command::Pin {
             room,
-            version,
+            to,
             lasts,
             done,
         });

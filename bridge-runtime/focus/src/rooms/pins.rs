@@ -1,4 +1,5 @@
-//! Rooms held to one version of bridges for a while, to try a new version with some rooms only.
+//! Rooms held to one version of bridges for a while, to try a new version with some rooms only,
+//! or to one bridge, to try that bridge.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,11 +7,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jitctl_wire::Jid;
 use serde::{Deserialize, Serialize};
 
+/// What a room is held to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedTo {
+    /// Full version of the bridges.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Nickname of the bridge in the brewery.
+    #[serde(default)]
+    pub bridge: Option<String>,
+}
+
 /// One pin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
-    /// Full version of the bridges.
-    pub version: String,
+    /// What the room is held to.
+    #[serde(flatten)]
+    pub to: PinnedTo,
     /// When it ends, in seconds since 1970.
     pub until: u64,
 }
@@ -25,9 +38,9 @@ fn seconds(now: SystemTime) -> u64 {
 
 impl Pins {
     /// Pins a room, replacing an earlier pin.
-    pub(super) fn set(&mut self, room: Jid, version: String, lasts: Duration, now: SystemTime) {
+    pub(super) fn set(&mut self, room: Jid, to: PinnedTo, lasts: Duration, now: SystemTime) {
         let until = seconds(now).saturating_add(lasts.as_secs());
-        self.0.insert(room, Pin { version, until });
+        self.0.insert(room, Pin { to, until });
     }
 
     /// Takes a pin away; says whether there was one.
@@ -35,10 +48,10 @@ impl Pins {
         self.0.remove(room).is_some()
     }
 
-    /// The version a room is pinned to.
-    pub(super) fn version(&self, room: &Jid, now: SystemTime) -> Option<&str> {
+    /// What a room is pinned to.
+    pub(super) fn get(&self, room: &Jid, now: SystemTime) -> Option<&PinnedTo> {
         let pin = self.0.get(room)?;
-        (pin.until > seconds(now)).then_some(pin.version.as_str())
+        (pin.until > seconds(now)).then_some(&pin.to)
     }
 
     /// Those that hold, with the forgotten ones dropped.
@@ -58,9 +71,13 @@ mod tests {
         let room: Jid = "a@conference.meet.test".parse().unwrap();
         let mut pins = Pins::default();
         let minute = Duration::from_secs(60);
-        pins.set(room.clone(), "2".to_owned(), minute, UNIX_EPOCH);
-        assert_eq!(pins.version(&room, UNIX_EPOCH), Some("2"));
-        assert_eq!(pins.version(&room, UNIX_EPOCH + minute), None);
+        let to = PinnedTo {
+            version: Some("2".to_owned()),
+            bridge: None,
+        };
+        pins.set(room.clone(), to.clone(), minute, UNIX_EPOCH);
+        assert_eq!(pins.get(&room, UNIX_EPOCH), Some(&to));
+        assert_eq!(pins.get(&room, UNIX_EPOCH + minute), None);
         assert_eq!(pins.list(UNIX_EPOCH).len(), 1);
         assert!(pins.remove(&room) && !pins.remove(&room));
     }

@@ -6,6 +6,7 @@ use jitctl_conference::{BridgeSelector, SelectedBridge, SelectionRequest};
 use jitctl_wire::Jid;
 
 use super::book::Loads;
+use super::pins::PinnedTo;
 use crate::selection::{Placement, select};
 use crate::state::FocusState;
 
@@ -14,8 +15,8 @@ use crate::state::FocusState;
 pub(super) struct RegistrySelector<'r> {
     pub(super) state: &'r FocusState,
     pub(super) loads: &'r Loads,
-    /// Version of bridges the room is pinned to.
-    pub(super) pinned: Option<&'r str>,
+    /// What the room is pinned to.
+    pub(super) pinned: Option<&'r PinnedTo>,
 }
 
 impl BridgeSelector for RegistrySelector<'_> {
@@ -39,7 +40,8 @@ impl BridgeSelector for RegistrySelector<'_> {
         let placement = Placement {
             region: request.region,
             current,
-            pinned_version: self.pinned,
+            pinned_version: self.pinned.and_then(|pin| pin.version.as_deref()),
+            pinned_bridge: self.pinned.and_then(|pin| pin.bridge.as_deref()),
         };
         let chosen = select(&candidates, placement).ok()?;
         let selected = SelectedBridge {

@@ -380,11 +380,11 @@ impl Task {
             }
             Command::Pin {
                 room,
-                version,
+                to,
                 lasts,
                 done,
             } => {
-                self.pins.set(room, version, lasts, SystemTime::now());
+                self.pins.set(room, to, lasts, SystemTime::now());
                 let _ = done.send(());
             }
             Command::Unpin { room, done } => {
@@ -444,7 +444,7 @@ impl Task {
         let mut bridges = RegistrySelector {
             state: &self.state,
             loads: &self.loads,
-            pinned: self.pins.version(room, SystemTime::now()),
+            pinned: self.pins.get(room, SystemTime::now()),
         };
         let result = feed(&mut known.conference, Instant::now(), &mut bridges);
         self.drive(room);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::calls;
 use crate::context::Context;
 use crate::deployment::{Asking, Deployment};
 use crate::enactment::{self, Limits};
@@ -15,7 +16,8 @@ use crate::saved_plan;
 ///
 /// Shows the plan and asks, then carries out exactly that: MAIN first, one bridge, then the other
 /// bridges. A host whose health gates stay red gets its previous state back. A second apply
-/// changes nothing.
+/// changes nothing. At the end a call of two goes through each bridge, when this machine can reach
+/// the site as people do.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::tail(
     &[
@@ -24,8 +26,8 @@ use crate::saved_plan;
         ("jitctl apply monday.json", "a plan that was reviewed; refused when a host moved since"),
     ],
     &[
-        Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Locked, Exit::RolledBack,
-        Exit::Interrupted,
+        Exit::Success, Exit::Failure, Exit::Usage, Exit::Findings, Exit::Connect, Exit::Locked,
+        Exit::RolledBack, Exit::Interrupted,
     ],
 ))]
 pub(crate) struct Apply {
@@ -52,6 +54,10 @@ pub(crate) struct Apply {
     /// How long health gates may stay red, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 45)]
     gate_limit: u64,
+
+    /// Do not prove the outcome with a call of two through each bridge.
+    #[arg(long)]
+    no_call: bool,
 }
 
 impl Apply {
@@ -99,6 +105,11 @@ impl Apply {
             check_basis: asked || self.plan.is_some(),
             gate_seconds: self.gate_limit,
         };
-        enactment::run(context, &mut deployment, &plan, "apply", &limits).await
+        let exit = enactment::run(context, &mut deployment, &plan, "apply", &limits).await?;
+        if exit == Exit::Success && !self.no_call {
+            let names: Vec<_> = plan.hosts.iter().map(|host| host.host.clone()).collect();
+            calls::prove(context, &deployment.site, &names).await?;
+        }
+        Ok(exit)
     }
 }

@@ -2,6 +2,7 @@
 
 mod add_bridge;
 mod apply;
+mod call;
 mod check;
 mod completions;
 mod doctor;
@@ -9,6 +10,7 @@ mod exec;
 mod explain;
 mod init;
 mod lab;
+mod load;
 mod lock;
 mod logs;
 mod man;
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     #[command(name = "room")]
     Room(room::OneRoom),
     Doctor(doctor::Doctor),
+    Call(call::Call),
+    Load(load::Load),
     Logs(logs::Logs),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
@@ -81,6 +85,8 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Room(command) => wait(context, command.run(context)),
         Command::Rollback(command) => wait(context, command.run(context)),
         Command::Doctor(command) => wait(context, command.run(context)),
+        Command::Call(command) => wait(context, command.run(context)),
+        Command::Load(command) => wait(context, command.run(context)),
         Command::Lock(command) => wait(context, command.run(context)),
         Command::Logs(command) => wait(context, command.run(context)),
         Command::Ssh(command) => command.run(context),

@@ -93,6 +93,33 @@ impl Progress {
         }
     }
 
+    /// A live table of shares: one bar a name, on a terminal only.
+    pub(crate) fn live<const N: usize>(&self, names: [&str; N], shares: &[(u64, u64); N]) {
+        if self.inner.screen.is_none() {
+            return;
+        }
+        let mut hosts = self.hosts();
+        for (name, (position, length)) in names.into_iter().zip(shares) {
+            let entry = hosts
+                .entry(name.to_owned())
+                .or_insert_with(|| HostProgress {
+                    bar: self.new_bar(name),
+                    step: None,
+                });
+            if let Some(bar) = &entry.bar {
+                bar.set_length(*length);
+                bar.set_position(*position);
+            }
+        }
+    }
+
+    /// The same in words, where there is no terminal.
+    pub(crate) fn plain_state(&self, text: &str) {
+        if self.inner.screen.is_none() {
+            self.plain("load", text);
+        }
+    }
+
     /// Runs `print` without tearing the bars.
     pub(crate) fn suspend(&self, print: impl FnOnce()) {
         match &self.inner.screen {

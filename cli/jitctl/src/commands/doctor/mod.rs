@@ -17,11 +17,13 @@ use jitctl_inventory::names::HostName;
 use jitctl_templates::Renderer;
 use jitctl_transport::{Remote, SshOptions, SshRemote};
 
+use crate::calls;
 use crate::context::Context;
 use crate::deployment;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::help;
+use crate::meeting;
 use crate::site::Site;
 use crate::vault;
 use view::ReportView;
@@ -29,6 +31,9 @@ use view::ReportView;
 /// How long TCP and the banner of ssh may take; the whole login has twice that, so that a host that
 /// is away is named within five seconds.
 const CONNECT: Duration = Duration::from_millis(2400);
+
+/// How long a call may take to come about.
+const CALL_LIMIT: Duration = Duration::from_secs(15);
 
 /// [`CONNECT`], or three times as long while this machine has twice the work that it can do: then a
 /// slow login says nothing about the host.
@@ -79,6 +84,10 @@ pub(crate) struct Doctor {
     /// Cure what can be cured safely, then look again.
     #[arg(long)]
     fix: bool,
+
+    /// Also make a call of two through each bridge, from this machine.
+    #[arg(long, conflicts_with = "watch")]
+    call: bool,
 
     /// Look again and again; report what changes.
     #[arg(long, conflicts_with = "fix")]
@@ -133,8 +142,24 @@ impl Doctor {
         }
         self.write_metrics(&report)?;
         self.write_files(context, &report)?;
-        context.printer.view(&ReportView(&report));
-        Ok(exit(&report))
+        if !self.call {
+            context.printer.view(&ReportView(&report));
+            return Ok(exit(&report));
+        }
+        let meeting = meeting::public_site(practice.site.inventory().site.domain.as_str())?;
+        let calls = calls::through_each(
+            context,
+            &practice.site,
+            &practice.names,
+            &meeting,
+            CALL_LIMIT,
+        )
+        .await?;
+        context.printer.view(&view::WithCalls::new(&report, &calls));
+        Ok(match exit(&report) {
+            Exit::Success => calls.exit(),
+            found => found,
+        })
     }
 
     async fn watch(&self, context: &Context, practice: &Practice) -> Result<Exit, Failure> {

@@ -6,6 +6,7 @@ use jitctl_doctor::{Finding, Report, Severity};
 use jitctl_inventory::names::HostName;
 use serde::{Serialize, Serializer};
 
+use crate::calls::CallsView;
 use crate::printer::{Style, View};
 
 /// A report as it is printed.
@@ -23,6 +24,28 @@ impl View for ReportView<'_> {
         let mut parts = vec![summary(self.0, style)];
         parts.extend(self.0.findings.iter().map(|one| finding(one, style)));
         parts.join("\n\n")
+    }
+}
+
+/// A report with the calls made after it.
+#[derive(Debug, Serialize)]
+pub(super) struct WithCalls<'r> {
+    #[serde(flatten)]
+    report: &'r Report,
+    #[serde(rename = "made_calls")]
+    calls: &'r CallsView,
+}
+
+impl<'r> WithCalls<'r> {
+    pub(super) fn new(report: &'r Report, calls: &'r CallsView) -> Self {
+        Self { report, calls }
+    }
+}
+
+impl View for WithCalls<'_> {
+    fn human(&self, style: Style) -> String {
+        let report = ReportView(self.report).human(style);
+        format!("{report}\n\n{}", self.calls.human(style))
     }
 }
 

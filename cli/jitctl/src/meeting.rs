@@ -1,0 +1,165 @@
+//! Joining a site's meetings from here: where it is, what to trust, which bridge a room is on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jitctl_inventory::model::Role;
+use jitctl_inventory::names::HostName;
+use jitctl_participant::Site as MeetingSite;
+use jitctl_transport::{Remote as _, Script, quote};
+use jitctl_xmpp::Trust;
+
+use crate::failure::Failure;
+use crate::site::Site;
+
+/// Room names of ours begin so, in logs and in the focus.
+pub(crate) const ROOM_PREFIX: &str = "jitctl-";
+
+/// How long a pin lasts if nobody takes it away.
+const PIN_MINUTES: u32 = 5;
+
+/// What is given on the command line about the way into a site.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Way {
+    /// Certificates to trust instead of those of this machine, as a PEM file.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+impl Way {
+    /// The site as browsers reach it.
+    pub(crate) fn site(&self, domain: &str) -> Result<Arc<MeetingSite>, Failure> {
+        Ok(Arc::new(MeetingSite::public(
+            domain,
+            trust(self.ca.as_deref())?,
+        )))
+    }
+}
+
+/// The site with the authorities of this machine.
+pub(crate) fn public_site(domain: &str) -> Result<Arc<MeetingSite>, Failure> {
+    Ok(Arc::new(MeetingSite::public(domain, trust(None)?)))
+}
+
+fn trust(file: Option<&Path>) -> Result<Trust, Failure> {
+    match file {
+        Some(path) => Trust::from_pem_file(path),
+        None => Trust::system(),
+    }
+    .map_err(|error| {
+        Failure::usage(
+            error.to_string(),
+            "give the authority of the site's certificate with `--ca FILE`",
+        )
+    })
+}
+
+/// A room name nobody uses.
+pub(crate) fn room_name(kind: &str) -> String {
+    // Unique enough without randomness: process and time.
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!(
+        "{ROOM_PREFIX}{kind}-{:x}-{:x}",
+        std::process::id(),
+        now.as_millis() & 0xff_ffff
+    )
+}
+
+/// One bridge of the inventory.
+#[derive(Clone, Debug)]
+pub(crate) struct Bridge {
+    /// The host.
+    pub(crate) host: HostName,
+    /// Its name in the brewery.
+    pub(crate) nickname: String,
+    addresses: Vec<String>,
+}
+
+/// All bridges of a site.
+pub(crate) fn bridges(site: &Site) -> Vec<Bridge> {
+    site.inventory()
+        .hosts_with(Role::Bridge)
+        .map(|(name, host)| Bridge {
+            host: name.clone(),
+            nickname: host.muc_nick(name).to_string(),
+            addresses: host
+                .address
+                .private
+                .iter()
+                .chain(&host.address.public)
+                .map(ToString::to_string)
+                .collect(),
+        })
+        .collect()
+}
+
+/// The host behind the addresses that a bridge offered; the addresses themselves when unknown.
+pub(crate) fn name_of(bridges: &[Bridge], offered: &str) -> String {
+    let found = bridges.iter().find(|bridge| {
+        offered
+            .split(' ')
+            .any(|address| bridge.addresses.iter().any(|known| known == address))
+    });
+    found.map_or_else(|| offered.to_owned(), |bridge| bridge.host.to_string())
+}
+
+/// Holds a room to a bridge, at the focus of every MAIN.
+pub(crate) async fn pin(site: &Site, room: &str, nickname: &str) -> Result<(), Failure> {
+    let body = serde_json::json!({
+        "conferenceId": room, "bridge": nickname, "durationMinutes": PIN_MINUTES,
+    });
+    post(site, "/pin", &body).await
+}
+
+/// Takes the hold away again.
+pub(crate) async fn unpin(site: &Site, room: &str) -> Result<(), Failure> {
+    post(
+        site,
+        "/pin/remove",
+        &serde_json::json!({ "conferenceId": room }),
+    )
+    .await
+}
+
+async fn post(site: &Site, path: &str, body: &serde_json::Value) -> Result<(), Failure> {
+    let text = POST
+        .replace("@PATH@", &quote(path))
+        .replace("@BODY@", &quote(&body.to_string()));
+    for remote in site.remotes(&site.with_role(Role::Main)) {
+        let script = Script::new("tell the focus", &text, Duration::from_secs(15));
+        remote.run(script).await?;
+    }
+    Ok(())
+}
+
+/// Hosts have Perl; curl they may not have.
+const POST: &str = r#"
+perl -MIO::Socket::INET -e '
+    my ($path, $body) = @ARGV;
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => 8888, Timeout => 3)
+        or die "the focus does not listen on 127.0.0.1:8888\n";
+    print $socket "POST $path HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n",
+        "Content-Length: ", length($body), "\r\n\r\n", $body;
+    local $/; my $answer = <$socket>;
+    exit 0 if $answer =~ m{^HTTP/1.. 200};
+    print STDERR $answer; exit 1;' @PATH@ @BODY@
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_is_known_by_any_of_its_addresses() {
+        let bridges = [Bridge {
+            host: "b1".parse().unwrap(),
+            nickname: "b1".to_owned(),
+            addresses: vec!["10.0.0.2".to_owned(), "203.0.113.2".to_owned()],
+        }];
+        assert_eq!(name_of(&bridges, "198.51.100.1 203.0.113.2"), "b1");
+        assert_eq!(name_of(&bridges, "198.51.100.1"), "198.51.100.1");
+    }
+}
