@@ -98,7 +98,7 @@ pub(crate) async fn prove(
     names: &[HostName],
 ) -> Result<(), Failure> {
     let domain = site.inventory().site.domain.as_str();
-    let meeting = meeting::public_site(domain)?;
+    let meeting = meeting::public_site(context, site, None)?;
     if let Err(reason) = reach(&meeting).await {
         context.printer.note(&format!(
             "no call was tried: {domain} cannot be reached from this machine ({reason}); try \
@@ -108,7 +108,11 @@ pub(crate) async fn prove(
     }
     let bridges = meeting::bridges(site);
     let all: Vec<HostName> = bridges.iter().map(|bridge| bridge.host.clone()).collect();
-    let touched: Vec<HostName> = all.iter().filter(|host| names.contains(host)).cloned().collect();
+    let touched: Vec<HostName> = all
+        .iter()
+        .filter(|host| names.contains(host))
+        .cloned()
+        .collect();
     let chosen = if touched.is_empty() { all } else { touched };
     if chosen.is_empty() {
         return Ok(());
@@ -122,7 +126,9 @@ pub(crate) async fn prove(
     if certain.is_empty() {
         let count = view.calls.len();
         let what = if count == 1 { "a call" } else { "calls" };
-        context.printer.note(&format!("{what} through {} went well", names_of(&view)));
+        context
+            .printer
+            .note(&format!("{what} through {} went well", names_of(&view)));
         return Ok(());
     }
     let problem = Problem::new(certain.join("\n"))

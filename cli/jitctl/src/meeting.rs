@@ -4,14 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jitctl_inventory::model::Role;
+use jitctl_inventory::model::{Role, Tls};
 use jitctl_inventory::names::HostName;
 use jitctl_participant::Site as MeetingSite;
+use jitctl_templates::secrets::PKI_CA_CERT;
 use jitctl_transport::{Remote as _, Script, quote};
 use jitctl_xmpp::Trust;
+use secrecy::ExposeSecret as _;
 
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::site::Site;
+use crate::vault;
 
 /// Room names of ours begin so, in logs and in the focus.
 pub(crate) const ROOM_PREFIX: &str = "jitctl-";
@@ -22,37 +26,45 @@ const PIN_MINUTES: u32 = 5;
 /// What is given on the command line about the way into a site.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Way {
-    /// Certificates to trust instead of those of this machine, as a PEM file.
+    /// Certificates to trust, as a PEM file; otherwise the site's own authority or this machine's.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 }
 
 impl Way {
     /// The site as browsers reach it.
-    pub(crate) fn site(&self, domain: &str) -> Result<Arc<MeetingSite>, Failure> {
-        Ok(Arc::new(MeetingSite::public(
-            domain,
-            trust(self.ca.as_deref())?,
-        )))
+    pub(crate) fn site(&self, context: &Context, site: &Site) -> Result<Arc<MeetingSite>, Failure> {
+        public_site(context, site, self.ca.as_deref())
     }
 }
 
-/// The site with the authorities of this machine.
-pub(crate) fn public_site(domain: &str) -> Result<Arc<MeetingSite>, Failure> {
-    Ok(Arc::new(MeetingSite::public(domain, trust(None)?)))
-}
-
-fn trust(file: Option<&Path>) -> Result<Trust, Failure> {
-    match file {
-        Some(path) => Trust::from_pem_file(path),
-        None => Trust::system(),
-    }
-    .map_err(|error| {
+/// The site as browsers reach it, trusted through `ca`; without it through its own authority when
+/// it has one, else through those of this machine.
+pub(crate) fn public_site(
+    context: &Context,
+    site: &Site,
+    ca: Option<&Path>,
+) -> Result<Arc<MeetingSite>, Failure> {
+    let settings = &site.inventory().site;
+    let trust = match (ca, &settings.tls) {
+        (Some(path), _) => Trust::from_pem_file(path),
+        (None, Tls::PrivateCa) => {
+            let vault = vault::open(context)?;
+            let authority = vault.value_named(PKI_CA_CERT)?;
+            Trust::from_pem(authority.expose_secret().as_bytes(), Path::new(PKI_CA_CERT))
+        }
+        (None, _) => Trust::system(),
+    };
+    let trust = trust.map_err(|error| {
         Failure::usage(
             error.to_string(),
             "give the authority of the site's certificate with `--ca FILE`",
         )
-    })
+    })?;
+    Ok(Arc::new(MeetingSite::public(
+        settings.domain.as_str(),
+        trust,
+    )))
 }
 
 /// A room name nobody uses.

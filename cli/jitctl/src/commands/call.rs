@@ -43,7 +43,7 @@ impl Call {
     pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let site = context.open()?;
         let selected = site.select(self.on.as_deref())?;
-        let meeting = self.way.site(site.inventory().site.domain.as_str())?;
+        let meeting = self.way.site(context, &site)?;
         let limit = Duration::from_secs(self.limit);
         let view = calls::through_each(context, &site, &selected, &meeting, limit).await?;
         context.printer.view(&view);

@@ -65,7 +65,7 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let site = context.open()?;
-        let meeting = self.way.site(site.inventory().site.domain.as_str())?;
+        let meeting = self.way.site(context, &site)?;
         let options = LoadOptions {
             rooms: self.rooms,
             people: self.people,

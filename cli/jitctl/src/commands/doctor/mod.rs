@@ -76,6 +76,10 @@ const FAREWELL: Duration = Duration::from_millis(500);
         Exit::Success, Exit::Failure, Exit::Usage, Exit::Findings, Exit::Connect, Exit::Interrupted,
     ],
 ))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Doctor {
     /// Which hosts: names, `@role`, `region=…`, `label=…`, `*`, `!` for not; commas between.
     #[arg(long, value_name = "HOSTS")]
@@ -146,7 +150,7 @@ impl Doctor {
             context.printer.view(&ReportView(&report));
             return Ok(exit(&report));
         }
-        let meeting = meeting::public_site(practice.site.inventory().site.domain.as_str())?;
+        let meeting = meeting::public_site(context, &practice.site, None)?;
         let calls = calls::through_each(
             context,
             &practice.site,
