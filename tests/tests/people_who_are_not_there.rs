@@ -9,8 +9,8 @@ use serde_json::Value;
 /// Runs `jitctl` where people are: on the lab's internet.
 fn as_client(lab: &Lab, arguments: &[&str]) -> Outcome {
     let program = jitctl();
-    let program = program.to_str().expect("a path that is text");
-    let all: Vec<&str> = ["exec", "client", "--", program, "--json"]
+    let program = program.to_string_lossy();
+    let all: Vec<&str> = ["exec", "client", "--", &*program, "--json"]
         .into_iter()
         .chain(arguments.iter().copied())
         .collect();

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_bridge_is_known_by_any_of_its_addresses() {
         let bridges = [Bridge {
-            host: "b1".parse().unwrap(),
+            host: HostName::new("b1"),
             nickname: "b1".to_owned(),
             addresses: vec!["10.0.0.2".to_owned(), "203.0.113.2".to_owned()],
         }];
