@@ -21,6 +21,8 @@ pub struct Descriptor {
     pub layer_sync: bool,
     /// No frame depends on this one.
     pub non_reference: bool,
+    /// Lines of a key frame's shorter side; 0 when it does not tell.
+    pub lines: u16,
     picture_id_offset: u8,
     tl0_offset: u8,
 }
@@ -76,6 +78,9 @@ impl Descriptor {
         // The inverse key frame flag is the lowest bit of the frame header (RFC 6386 section 9.1).
         let frame_header = *payload.get(offset)?;
         descriptor.starts_key_frame = descriptor.starts_frame && frame_header & 1 == 0;
+        if descriptor.starts_key_frame {
+            descriptor.lines = payload.get(offset..).and_then(lines).unwrap_or(0);
+        }
         Some(descriptor)
     }
 
@@ -95,9 +100,29 @@ impl Descriptor {
     }
 }
 
+/// The shorter side of a key frame, after its start code (RFC 6386 section 9.1).
+fn lines(frame: &[u8]) -> Option<u16> {
+    let side = |low: u8, high: u8| u16::from_le_bytes([low, high]) & 0x3fff;
+    match frame.get(3..10)? {
+        [0x9d, 0x01, 0x2a, a, b, c, d] => Some(side(*a, *b).min(side(*c, *d))),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_frame_tells_its_lines_whichever_way_it_is_held() {
+        let mut payload = vec![0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a];
+        payload.extend([0x80, 0x02, 0x68, 0x01, 0x00]);
+        assert_eq!(Descriptor::parse(&payload).unwrap().lines, 360);
+        payload.splice(7..11, [0xd0, 0x02, 0x00, 0x05]);
+        assert_eq!(Descriptor::parse(&payload).unwrap().lines, 720);
+        payload[4] = 0;
+        assert_eq!(Descriptor::parse(&payload).unwrap().lines, 0);
+    }
     use proptest::prelude::*;
 
     #[test]

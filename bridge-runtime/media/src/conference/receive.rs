@@ -172,6 +172,7 @@ impl Conference {
         else {
             return;
         };
+        let encodings = source.encodings.len() as u8;
         let Some(encoding) = source.encodings.get_mut(usize::from(route.encoding)) else {
             return;
         };
@@ -199,7 +200,8 @@ impl Conference {
                 encoding
                     .meter
                     .add(now, facts.spatial, facts.temporal, incoming.bytes.len());
-            let has_new_heights = note_heights(&mut encoding.meter, &facts);
+            let has_new_heights =
+                note_heights(&mut encoding.meter, &facts, route.encoding, encodings);
             if is_new_layer || has_new_heights {
                 for endpoint in self.endpoints.iter_mut().flatten() {
                     endpoint.needs_allocation = true;
@@ -369,9 +371,17 @@ fn note_transport_sequence(now: Instant, endpoint: &mut Endpoint, header: &Heade
     }
 }
 
-fn note_heights(meter: &mut crate::source::LayerMeter, facts: &VideoFacts) -> bool {
+fn note_heights(
+    meter: &mut crate::source::LayerMeter,
+    facts: &VideoFacts,
+    encoding: u8,
+    encodings: u8,
+) -> bool {
     use crate::codec::Descriptor;
     match &facts.descriptor {
+        Descriptor::Vp8(descriptor) if descriptor.lines > 0 => {
+            meter.set_lines(descriptor.lines, encoding, encodings)
+        }
         Descriptor::Vp9(descriptor) => match (descriptor.heights, descriptor.spatial_layers) {
             (Some(heights), Some(layers)) => meter.set_heights(heights.into_iter(), layers),
             _ => false,

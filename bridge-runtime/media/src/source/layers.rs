@@ -90,6 +90,15 @@ impl LayerMeter {
         changed
     }
 
+    /// Takes the lines a stream of one spatial layer tells. More than its place among the
+    /// encodings implies do not count: clients ask for places.
+    pub fn set_lines(&mut self, lines: u16, encoding: u8, encodings: u8) -> bool {
+        let known = std::mem::take(&mut self.heights[0]);
+        let place = u16::try_from(self.height(encoding, encodings, 0)).unwrap_or(u16::MAX);
+        self.heights[0] = lines.min(place);
+        self.heights[0] != known
+    }
+
     /// Rate of everything in this encoding, bit/s.
     pub fn bitrate(&mut self, now: Instant) -> u64 {
         self.meters
