@@ -18,6 +18,24 @@ fn reaches_xmpp(lab: &Lab, host: &str) -> bool {
     lab.status_on(host, "nc -z -w 2 10.77.0.11 5222") == 0
 }
 
+/// What there is of us on a host that is out of the inventory.
+fn left_on(lab: &Lab, host: &str) -> String {
+    lab.lab(&[
+        "exec",
+        host,
+        "--",
+        "sh",
+        "-c",
+        "nft list tables | grep jitctl; getent passwd | grep jitctl; getent group | grep jitctl; \
+         systemctl list-units --all --no-legend 'jitctl*'; \
+         systemctl list-unit-files --no-legend 'jitctl*'; \
+         ls -d /etc/jitctl /usr/lib/jitctl /var/lib/jitctl /etc/sysctl.d/*jitctl* \
+             /etc/systemd/system/*jitctl* /etc/systemd/system/*/*jitctl* 2> /dev/null; :",
+    ])
+    .expect(0)
+    .stdout
+}
+
 #[test]
 fn a_bridge_is_added_and_removed() {
     let lab = Lab::up("bridge", 4);
@@ -55,4 +73,5 @@ fn a_bridge_is_added_and_removed() {
         "h3 is out of the inventory"
     );
     lab.run(&["plan"]).expect(0);
+    assert_eq!(left_on(&lab, "h3"), "", "nothing of ours is left on h3");
 }

@@ -184,6 +184,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_host_gets_the_program_of_its_architecture() {
+        let folder = tempfile::tempdir().unwrap();
+        for arch in ["x86_64", "aarch64"] {
+            let list = folder.path().join(arch);
+            std::fs::create_dir(&list).unwrap();
+            std::fs::write(list.join("jitctl-bridge"), arch).unwrap();
+            let sums = format!("{}  jitctl-bridge\n", sha256(arch.as_bytes()));
+            std::fs::write(list.join("SHA256SUMS"), sums).unwrap();
+        }
+        let artifacts = Artifacts::open(folder.path(), "0.1.0").unwrap();
+        for arch in ["x86_64", "aarch64"] {
+            let program = artifacts.program(arch, "jitctl-bridge").unwrap();
+            assert_eq!(program.read().unwrap(), arch.as_bytes());
+        }
+    }
+
+    #[test]
     fn a_program_with_another_checksum_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let arch = folder.path().join("x86_64");

@@ -89,18 +89,6 @@ pub async fn end(remote: &dyn Remote) -> Result<(), RemoteError> {
     Ok(())
 }
 
-/// The bridge is gone: its timer goes as well.
-///
-/// # Errors
-/// The host cannot be reached.
-pub async fn forget(remote: &dyn Remote) -> Result<(), RemoteError> {
-    let text = format!("{FUNCTIONS}stop_timer\n");
-    remote
-        .run(Script::new("remove the timer", text, DEADLINE))
-        .await?;
-    Ok(())
-}
-
 fn load(text: &str) -> Option<Load> {
     serde_json::from_str(text.trim()).ok()
 }

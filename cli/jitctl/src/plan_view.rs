@@ -57,6 +57,9 @@ fn title(host: &HostPlan) -> String {
             Role::Bridge => "BRIDGE",
         })
         .collect();
+    if host.leaving.is_some() {
+        return format!("{} (leaves the site)", host.host);
+    }
     format!("{} ({})", host.host, roles.join(", "))
 }
 
@@ -124,6 +127,14 @@ impl PlanView<'_> {
             lines.push(format!("{} {}", verbs.join(" and "), service.unit));
         }
         lines.extend(host.actions.iter().map(action));
+        if let Some(leaving) = &host.leaving {
+            lines.push(
+                "remove the packet filter table, users, programs, releases and records of jitctl"
+                    .to_owned(),
+            );
+            let commands = leaving.commands.iter();
+            lines.extend(commands.map(|words| format!("  {}", words.join(" "))));
+        }
         for interruption in &host.interruptions {
             lines.push(style.warn(&format!(
                 "interruption: {} for about {} s ({})",

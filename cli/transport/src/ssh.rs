@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -216,9 +217,16 @@ impl SshRemote {
         );
         read_out.ok()?;
         read_err.ok()?;
-        let status = status.ok()?;
+        let status = match status {
+            Ok(status) => status.code(),
+            // The crate takes 127 for a missing program; the last command of a script may end so.
+            Err(openssh::Error::Remote(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Some(127)
+            }
+            Err(_) => return None,
+        };
         Some(Output {
-            status: status.code(),
+            status,
             stdout: out,
             stderr: String::from_utf8_lossy(&err).into_owned(),
         })

@@ -59,6 +59,10 @@ pub(crate) fn run() -> Result<()> {
         "%{http_code} from %{url_effective}\\n",
         "https://meet.test/",
     ])?;
+    if let Err(error) = task(&["doctor"]) {
+        // What it found is printed; the site is up all the same.
+        println!("  {error}");
+    }
     task(&["status"])?;
     println!(
         "\nhttps://{DOMAIN}/ is up, {:.0} s after the build.\n\

@@ -12,6 +12,32 @@ use crate::{page, setup};
 const GLIBC: &str = "x86_64-unknown-linux-gnu";
 const CARRIED: [&str; 2] = ["jitctl-bridge", "jitctl-focus"];
 
+/// Builds for this machine, or what hosts of another architecture need.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["--arch", "x86_64"] => setup::run().and_then(|()| build().map(drop)),
+        ["--arch", "aarch64"] => setup::for_aarch64().and_then(|()| build_aarch64()),
+        _ => Err("`cargo xtask dist` knows only `--arch x86_64` and `--arch aarch64`".into()),
+    }
+}
+
+/// Builds the carried programs for ARM hosts, beside those for this machine's architecture.
+fn build_aarch64() -> Result<()> {
+    shell::title("build jitctl-bridge and jitctl-focus for aarch64");
+    let mut cargo = shell::cargo();
+    cargo
+        .args(["build", "--release", "--locked", "--target", setup::AARCH64])
+        .args(["-p", "jitctl-bridge", "-p", "jitctl-focus"])
+        // The C parts of `ring`; Rust's own linker knows the target.
+        .env("CC_aarch64_unknown_linux_musl", "aarch64-linux-gnu-gcc")
+        .env("AR_aarch64_unknown_linux_musl", "aarch64-linux-gnu-ar")
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER", "rust-lld");
+    shell::run(&mut cargo)?;
+    let built = shell::target_dir().join(setup::AARCH64).join("release");
+    carry(&built, "aarch64")
+}
+
 /// Builds all and returns the path of `jitctl`.
 pub(crate) fn build() -> Result<PathBuf> {
     page::build()?;
@@ -56,11 +82,16 @@ pub(crate) fn write_pages() -> Result<()> {
 }
 
 fn lay_out(built: &Path) -> Result<PathBuf> {
-    let dist = shell::root().join("dist");
-    let carried = dist.join("artifacts/x86_64");
+    carry(built, "x86_64")?;
+    place(&built.join("jitctl"), &jitctl())?;
+    Ok(jitctl())
+}
+
+/// Puts the carried programs and their checksums in place for one architecture.
+fn carry(built: &Path, arch: &str) -> Result<()> {
+    let carried = shell::root().join("dist/artifacts").join(arch);
     fs::create_dir_all(&carried)
         .map_err(|error| format!("cannot make {}: {error}", carried.display()))?;
-    place(&built.join("jitctl"), &jitctl())?;
     for name in CARRIED {
         place(&built.join(name), &carried.join(name))?;
     }
@@ -71,11 +102,10 @@ fn lay_out(built: &Path) -> Result<PathBuf> {
     )?;
     let sums_path = carried.join("SHA256SUMS");
     if fs::read_to_string(&sums_path).is_ok_and(|old| old == sums) {
-        return Ok(jitctl());
+        return Ok(());
     }
     fs::write(&sums_path, sums)
-        .map_err(|error| format!("cannot write {}: {error}", sums_path.display()))?;
-    Ok(jitctl())
+        .map_err(|error| format!("cannot write {}: {error}", sums_path.display()))
 }
 
 /// Copies unless the bytes are there already; a running program is replaced, not overwritten.

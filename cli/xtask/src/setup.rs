@@ -47,6 +47,19 @@ const NODE_PACKAGES: [&str; 2] = ["nodejs", "npm"];
 /// Debian 12 has this one.
 const OLDEST_NODE: u32 = 18;
 
+/// The same for hosts with ARM processors.
+pub(crate) const AARCH64: &str = "aarch64-unknown-linux-musl";
+
+/// Installs what a build for ARM hosts needs, and nothing without need: no other task uses it.
+pub(crate) fn for_aarch64() -> Result<()> {
+    packages(&["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"])?;
+    if has_target(AARCH64) {
+        return Ok(());
+    }
+    shell::title(&format!("add the Rust target {AARCH64}"));
+    shell::run(shell::program("rustup").args(["target", "add", AARCH64]))
+}
+
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
     packages(&PACKAGES)?;
@@ -136,6 +149,10 @@ fn rust_target() {
 
 /// Whether the compiler in use can build for musl.
 pub(crate) fn has_musl() -> bool {
-    shell::output(shell::program("rustc").args(["--print", "target-libdir", "--target", MUSL]))
+    has_target(MUSL)
+}
+
+fn has_target(target: &str) -> bool {
+    shell::output(shell::program("rustc").args(["--print", "target-libdir", "--target", target]))
         .is_ok_and(|folder| Path::new(folder.trim()).is_dir())
 }

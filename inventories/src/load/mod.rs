@@ -58,7 +58,7 @@ pub fn load(path: &FilePath) -> Result<Loaded, Vec<Diagnostic>> {
         let message = format!("`{name}` cannot be read: {error}");
         vec![
             Diagnostic::new("E000", Severity::Error, &source, message)
-                .help("name the inventory with `--inventory FILE`, or make one with `jitctl init`"),
+                .help("name the inventory with `--file FILE`, or make one with `jitctl init`"),
         ]
     })?;
     match String::from_utf8(bytes) {

@@ -6,7 +6,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::error(
         "E000",
         "the file cannot be read",
-        "The inventory does not exist, may not be read, or is not UTF-8 text. Name it with `--inventory FILE`.",
+        "The inventory does not exist, may not be read, or is not UTF-8 text. Name it with `--file FILE`.",
     ),
     Rule::error(
         "E001",

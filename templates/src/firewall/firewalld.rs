@@ -54,6 +54,26 @@ pub fn commands(intent: &FirewallIntent) -> Vec<Command> {
     commands
 }
 
+/// The commands that take our service and rules out of the zone again; `present` are its services
+/// (`service NAME`) and its rich rules.
+pub fn removals(present: &[String]) -> Vec<Command> {
+    let mut commands = Vec::new();
+    for rule in present {
+        let argument = if rule == "service jitctl" {
+            "--remove-service=jitctl".to_owned()
+        } else if rule.contains("ipset=\"jitctl") {
+            format!("--remove-rich-rule={rule}")
+        } else {
+            continue;
+        };
+        commands.push(command(&["firewall-cmd", "--permanent", &argument]));
+    }
+    if !commands.is_empty() {
+        commands.push(command(&["firewall-cmd", "--reload"]));
+    }
+    commands
+}
+
 fn service(intent: &FirewallIntent) -> String {
     let mut text = format!("{XML}<!-- Managed by jitctl. -->\n<service>\n");
     text.push_str("  <short>jitctl</short>\n");
@@ -113,6 +133,26 @@ mod tests {
         let files = files(&test_intent::main_host());
         assert!(files[1].1.contains("10.0.0.12") && !files[1].1.contains("2001"));
         assert!(files[2].1.contains("2001:db8::12") && !files[2].1.contains("10.0.0.12"));
+    }
+
+    #[test]
+    fn only_what_is_ours_leaves_the_zone() {
+        let ours = "rule family=\"ipv4\" source ipset=\"jitctl4\" port port=\"5222\" protocol=\"tcp\" accept";
+        let present = [
+            "service ssh",
+            "service jitctl",
+            ours,
+            "rule family=\"ipv4\" drop",
+        ];
+        let commands = removals(&present.map(str::to_owned));
+        let expected = [
+            "firewall-cmd --permanent --remove-service=jitctl".to_owned(),
+            format!("firewall-cmd --permanent --remove-rich-rule={ours}"),
+            "firewall-cmd --reload".to_owned(),
+        ];
+        let words: Vec<String> = commands.iter().map(|words| words.join(" ")).collect();
+        assert_eq!(words, expected);
+        assert!(removals(&["service ssh".to_owned()]).is_empty());
     }
 
     #[test]

@@ -163,6 +163,10 @@ impl Run<'_> {
         self.phase(Phase::Services, steps::services(&self.context))
             .await?;
         self.wait_for_gates().await?;
+        if let Some(leaving) = &self.context.plan.leaving {
+            let leave = steps::leave(&self.context, leaving);
+            return self.phase(Phase::Leave, Some(leave)).await;
+        }
         self.phase(Phase::Commit, Some(steps::commit(&self.context)))
             .await
     }

@@ -7,7 +7,7 @@
 mod guard;
 
 use jitctl_inventory::model::FirewallBackend;
-use jitctl_templates::desired::DesiredHost;
+use jitctl_templates::desired::{DesiredHost, FirewallIntent};
 use jitctl_templates::firewall::{firewalld, ufw};
 use jitctl_templates::{RenderError, Renderer};
 
@@ -84,6 +84,18 @@ pub(crate) fn compare(
         commands,
         undo,
     })
+}
+
+/// The commands that take our rules out of `ufw` or `firewalld` for good.
+pub(crate) fn farewell(nothing: &FirewallIntent, facts: &Facts) -> Commands {
+    let present: Vec<String> = facts.firewall.rules.iter().cloned().collect();
+    if facts.firewall.ufw {
+        return ufw::changes(nothing, &present.join("\n"));
+    }
+    if facts.firewall.firewalld {
+        return firewalld::removals(&present);
+    }
+    Vec::new()
 }
 
 type Commands = Vec<Vec<String>>;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jitctl_inventory::names::HostName;
 use jitctl_templates::desired::Action;
 
-use super::{AccountChange, HostPlan, ProgramChange, SitePlan, VERSION, files, services};
+use super::{AccountChange, HostPlan, Leaving, ProgramChange, SitePlan, VERSION, files, services};
 use crate::artifacts::{ArtifactError, Artifacts};
 use crate::facts::Facts;
 use crate::firewall;
@@ -108,6 +108,9 @@ pub fn plan_host(
         links: changes.links,
         services: service_changes,
         actions,
+        leaving: desired.roles.is_empty().then(|| Leaving {
+            commands: firewall::farewell(&desired.firewall, facts),
+        }),
         records: manifest != recorded || facts.interrupted.is_some(),
         manifest,
         warnings: warnings(facts),

@@ -69,10 +69,20 @@ pub struct HostPlan {
     pub interruptions: Vec<Interruption>,
     /// Our own records on the host are out of date, or an apply was interrupted.
     pub records: bool,
+    /// The host leaves the site: nothing of ours stays there.
+    #[serde(default)]
+    pub leaving: Option<Leaving>,
     /// The records that an apply leaves there.
     pub manifest: Manifest,
     /// What the operator should know and no apply changes.
     pub warnings: Vec<String>,
+}
+
+/// What goes from a host that leaves, beside files and units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// Commands that remove our rules of `ufw` or `firewalld`.
+    pub commands: Vec<Vec<String>>,
 }
 
 /// One of our programs.
@@ -209,7 +219,7 @@ impl SitePlan {
 impl HostPlan {
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
-        !self.records && self.count() == 0
+        !self.records && self.leaving.is_none() && self.count() == 0
     }
 
     /// How many things would change, our own records aside.

@@ -7,6 +7,7 @@
 mod activate;
 mod check;
 mod commit;
+mod leave;
 mod packages;
 mod services;
 mod stage;
@@ -24,6 +25,7 @@ pub(crate) use activate::KEEP;
 pub use activate::{activate, restore_fragment, roll_back};
 pub use check::check;
 pub use commit::{commit, discard};
+pub use leave::leave;
 pub use packages::packages;
 pub(crate) use services::EVIDENCE;
 pub use services::services;
@@ -51,6 +53,8 @@ pub enum Phase {
     Gates,
     /// Write our records and give the lease back.
     Commit,
+    /// Remove what is left of us, and the lease with it.
+    Leave,
     /// Put the previous state back.
     RollBack,
 }
@@ -68,6 +72,7 @@ impl Phase {
             Self::Services => "restart services",
             Self::Gates => "wait until it works",
             Self::Commit => "record the release",
+            Self::Leave => "remove what is left",
             Self::RollBack => "put the previous state back",
         }
     }
@@ -83,6 +88,7 @@ impl Phase {
             Self::Services => "services",
             Self::Gates => "gates",
             Self::Commit => "commit",
+            Self::Leave => "leave",
             Self::RollBack => "roll_back",
         }
     }

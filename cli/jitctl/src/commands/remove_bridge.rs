@@ -126,10 +126,6 @@ impl RemoveBridge {
                 reports: enactment::reports(&report),
             });
         }
-        if let Some(remote) = remote.as_deref().filter(|_| !self.now) {
-            // It runs out by itself.
-            let _ = drain::forget(remote).await;
-        }
         context.write_inventory(&text)?;
         context.printer.view(&Removed {
             host: name.to_string(),
@@ -154,7 +150,7 @@ impl RemoveBridge {
                      `--drain-limit SECONDS`, or move its people with `--now`",
                 ));
             }
-            let minutes = remaining.as_secs().div_ceil(60);
+            let minutes = remaining.as_secs().div_ceil(60).max(1);
             let step = format!("drain: {} left, at most {minutes} min more", shown(left));
             context.printer.progress().step(host, 0, 1, &step);
             tokio::time::sleep(Duration::from_secs(1)).await;

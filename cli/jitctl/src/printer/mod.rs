@@ -4,11 +4,6 @@
 //! which knows its human and its JSON form. Every byte passes the mask, so a secret that got into
 //! a text by accident is not shown. A closed pipe ends printing without a message: the reader has
 //! seen what it wanted.
-#![expect(
-    clippy::print_stderr,
-    reason = "this module is the gate to the terminal"
-)]
-
 mod log;
 mod mask;
 mod progress;
@@ -85,6 +80,14 @@ impl Style {
     pub(crate) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
+}
+
+/// Chatter, in one write. A reader that went away has seen what it wanted: no error, no panic.
+fn to_stderr(text: &str) {
+    let mut error = std::io::stderr().lock();
+    let _ = error
+        .write_all(text.as_bytes())
+        .and_then(|()| error.flush());
 }
 
 /// The gate to the terminal.
@@ -166,7 +169,7 @@ impl Printer {
         };
         let text = view.human(style);
         self.progress
-            .suspend(|| eprintln!("{}", self.mask.apply(&text)));
+            .suspend(|| to_stderr(&format!("{}\n", self.mask.apply(&text))));
     }
 
     /// One line of data.
@@ -205,7 +208,7 @@ impl Printer {
     /// Chatter that is JSON already: one line.
     pub(crate) fn chatter_json(&self, line: &str) {
         let masked = self.mask.apply(line);
-        self.progress.suspend(|| eprintln!("{masked}"));
+        self.progress.suspend(|| to_stderr(&format!("{masked}\n")));
     }
 
     fn chatter(&self, kind: &str, text: &str, human: &str) {
@@ -215,15 +218,12 @@ impl Printer {
             human.to_owned()
         };
         let masked = self.mask.apply(&line);
-        self.progress.suspend(|| eprintln!("{masked}"));
+        self.progress.suspend(|| to_stderr(&format!("{masked}\n")));
     }
 
     /// A question, without a line break.
     pub(crate) fn question(&self, text: &str) {
-        self.progress.suspend(|| {
-            eprint!("{}", self.mask.apply(text));
-            let _ = std::io::stderr().flush();
-        });
+        self.progress.suspend(|| to_stderr(&self.mask.apply(text)));
     }
 
     /// Everything a failed command has to say.
@@ -231,14 +231,14 @@ impl Printer {
         self.progress.clear();
         for (position, report) in failure.reports.iter().enumerate() {
             if position > 0 && !self.json {
-                eprintln!();
+                to_stderr("\n");
             }
             let text = if self.json {
                 report::json(report, failure.exit)
             } else {
                 report::human(report, self.colored())
             };
-            eprintln!("{}", self.mask.apply(text.trim_end()));
+            to_stderr(&format!("{}\n", self.mask.apply(text.trim_end())));
         }
     }
 
@@ -250,7 +250,7 @@ impl Printer {
             report::human(found, self.colored())
         };
         self.progress
-            .suspend(|| eprintln!("{}", self.mask.apply(text.trim_end())));
+            .suspend(|| to_stderr(&format!("{}\n", self.mask.apply(text.trim_end()))));
     }
 
     /// Where `tracing` writes.

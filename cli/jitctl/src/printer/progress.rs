@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::Mask;
+use super::{Mask, to_stderr};
 
 /// Shared state; clones show on the same screen.
 #[derive(Clone)]
@@ -165,9 +165,12 @@ impl Progress {
 
     fn plain(&self, host: &str, text: &str) {
         if self.inner.json {
-            eprintln!("{}", serde_json::json!({ "host": host, "step": text }));
+            to_stderr(&format!(
+                "{}\n",
+                serde_json::json!({ "host": host, "step": text })
+            ));
         } else {
-            eprintln!("{host}: {text}");
+            to_stderr(&format!("{host}: {text}\n"));
         }
     }
 }
