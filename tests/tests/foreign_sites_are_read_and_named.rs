@@ -142,10 +142,9 @@ const FAULTS: &[Fault] = &[
     Fault(
         "T01 h1",
         "h1",
-        "cd /etc/jitsi/meet; mkdir kept; cp -a meet.test.crt kept; \
-         openssl x509 -in kept/meet.test.crt -signkey meet.test.key -days -5 -out meet.test.crt \
-         -extfile /root/openssl.cnf -extensions v3 2> /dev/null; systemctl reload nginx; sleep 0.5",
-        "cd /etc/jitsi/meet; mv kept/meet.test.crt .; rmdir kept; systemctl reload nginx; sleep 0.5",
+        "cd /etc/jitsi/meet; mkdir kept; mv meet.test.* kept; cp /root/old.crt meet.test.crt; \
+         cp /root/old.key meet.test.key; systemctl reload nginx; sleep 0.5",
+        "cd /etc/jitsi/meet; mv kept/* .; rmdir kept; systemctl reload nginx; sleep 0.5",
     ),
     Fault(
         "R02 h1",
@@ -198,6 +197,8 @@ fn faults_of_foreign_sites_are_named_and_nothing_is_changed() {
     shell(&lab, "h3", DOCKER);
     give_record(&lab);
 
+    give_old_certificate(&lab);
+
     let before = files(&lab);
     let healthy = doctor(&lab);
     assert_eq!(firsts(&healthy), [""; 0], "{healthy}");
@@ -239,6 +240,21 @@ fn give_record(lab: &Lab) {
             "h3",
             &format!("cat > {folder}/{user}.dat <<'END'\n{text}END"),
         );
+    }
+}
+
+/// A public certificate whose time is over, beside the one in use.
+fn give_old_certificate(lab: &Lab) {
+    let made = || -> Result<(String, String), rcgen::Error> {
+        let key = rcgen::KeyPair::generate()?;
+        let mut old = rcgen::CertificateParams::new(vec!["meet.test".to_owned()])?;
+        old.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        old.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        Ok((old.self_signed(&key)?.pem(), key.serialize_pem()))
+    };
+    let (certificate, key) = made().unwrap_or_else(|error| panic!("{error}"));
+    for (path, text) in [("/root/old.crt", certificate), ("/root/old.key", key)] {
+        shell(lab, "h1", &format!("cat > {path} <<'END'\n{text}\nEND"));
     }
 }
 
