@@ -114,15 +114,17 @@ export function inside(setup) {
     }
     return found;
   };
-  const reports = async () => {
-    const inbound = [];
+  const reports = async (type) => {
+    const found = [];
     for (const peer of record.peers) {
       if (peer.connectionState === "closed") continue;
-      for (const report of (await peer.getStats()).values()) {
-        if (report.type === "inbound-rtp") inbound.push(report);
+      const all = await peer.getStats();
+      for (const report of all.values()) {
+        if (report.type !== type) continue;
+        found.push({ ...report, codec: all.get(report.codecId)?.mimeType });
       }
     }
-    return inbound;
+    return found;
   };
   const seen = new Map();
   let busy = false;
@@ -131,7 +133,7 @@ export function inside(setup) {
     busy = true;
     try {
       const own = owners();
-      for (const report of await reports()) {
+      for (const report of await reports("inbound-rtp")) {
         const owner = own.get(report.trackIdentifier);
         if (owner === undefined) continue;
         const count = report.kind === "video" ? report.framesDecoded : report.packetsReceived;
@@ -167,10 +169,10 @@ export function inside(setup) {
   window.look = async () => {
     const own = owners();
     const shown = {};
-    for (const report of await reports()) {
+    for (const report of await reports("inbound-rtp")) {
       const owner = own.get(report.trackIdentifier);
       if (owner === undefined) continue;
-      const one = { ssrc: report.ssrc, packets: report.packetsReceived, lost: report.packetsLost };
+      const one = { codec: report.codec, ssrc: report.ssrc, packets: report.packetsReceived, lost: report.packetsLost };
       if (report.kind === "video") {
         const { element } = owner;
         Object.assign(one, {
@@ -188,6 +190,15 @@ export function inside(setup) {
       id: tile?.dataset.tile?.split("/")[0] ?? "",
       phase: document.documentElement.dataset.phase ?? "preview",
       shown,
+      sent: (await reports("outbound-rtp")).map(
+        ({ kind, codec, frameHeight, packetsSent, active }) => ({
+          kind,
+          codec,
+          height: frameHeight,
+          packets: packetsSent,
+          active,
+        }),
+      ),
       first: record.first,
       joined: record.joined,
       speaking: [...document.querySelectorAll("li.tile[data-speaking]")].map(

@@ -5,6 +5,8 @@
  * place of the endpoint's name from the login. `connect` builds the connection's inner XMPP object
  * again, from the bundle's own constructor, with the site's settings; nothing of the built-in ones
  * is left. What the bundle would send to others is taken out when the page is built.
+ *
+ * A lib-jitsi-meet as upstream builds it, in place of the bundle's file, is used as it is.
  */
 
 import type { ReceiverConstraints } from "../model/layout";
@@ -16,7 +18,8 @@ export interface LibraryTrack {
   getType(): "audio" | "video";
   getVideoType(): "camera" | "desktop" | undefined;
   getParticipantId(): string;
-  getSourceName(): string | undefined;
+  /** Older builds have no names. */
+  getSourceName?(): string | undefined;
   getTrack(): MediaStreamTrack;
   getDeviceId(): string;
   isLocal(): boolean;
@@ -66,6 +69,7 @@ export interface LibraryConnection {
   connect(options: { id?: string; password?: string }): void;
   disconnect(): Promise<void>;
   initJitsiConference(options: object): LibraryConference;
+  initJitsiConference(room: string, options: object): LibraryConference;
 }
 
 interface InnerXmpp {
@@ -87,12 +91,18 @@ export interface Library {
   setLogLevel(level: string): void;
   logLevels: Names;
   createLocalTracks(options: object): Promise<LibraryTrack[]>;
-  JitsiConnection: new (token: string, room: string, development: boolean) => LibraryConnection;
+  JitsiConnection: {
+    new (token: string, room: string, development: boolean): LibraryConnection;
+    new (application: null, token: null, options: object): LibraryConnection;
+  };
   events: { conference: Names; connection: Names; track: Names; connectionQuality: Names };
 }
 
 declare global {
   interface Window {
+    /** As upstream builds it. */
+    JitsiMeetJS?: Library;
+    /** As the published bundle calls it. */
     SariskaMediaTransport?: Library;
     config?: unknown;
   }
@@ -100,7 +110,7 @@ declare global {
 
 /** The library, set up; `undefined` when its file did not load. */
 export function openLibrary(): Library | undefined {
-  const library = window.SariskaMediaTransport;
+  const library = window.JitsiMeetJS ?? window.SariskaMediaTransport;
   if (library === undefined) return undefined;
   library.setLogLevel(library.logLevels["WARN"] ?? "warn");
   library.init({
@@ -140,6 +150,7 @@ export function makeConnection(
     // Keys of its own for the bundle's bookkeeping; they stay in this page.
     deploymentInfo: {},
   };
+  if (library === window.JitsiMeetJS) return new library.JitsiConnection(null, null, options);
   // The constructor wants a token and reads nothing from it that is used afterwards.
   const token = `.${btoa(JSON.stringify({ context: { user: { id: "", name: "" }, group: "" } }))}.`;
   const connection = new library.JitsiConnection(token, room, false);
@@ -160,8 +171,20 @@ function endpointName(): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** What a conference of this site is made with. */
-export function conferenceOptions(settings: Settings): object {
+/** A conference of this site, not yet joined. */
+export function makeConference(
+  library: Library,
+  connection: LibraryConnection,
+  settings: Settings,
+  room: string,
+): LibraryConference {
+  const options = conferenceOptions(settings);
+  return library === window.JitsiMeetJS
+    ? connection.initJitsiConference(room, options)
+    : connection.initJitsiConference(options);
+}
+
+function conferenceOptions(settings: Settings): object {
   return {
     openBridgeChannel: settings.preferSctp ? "datachannel" : "websocket",
     focusUserJid: settings.focusJid,

@@ -12,12 +12,12 @@ import type { Settings } from "../settings";
 import type { Devices } from "./devices";
 import {
   type Credentials,
-  conferenceOptions,
   type Library,
   type LibraryConference,
   type LibraryConnection,
   type LibraryParticipant,
   type LibraryTrack,
+  makeConference,
   makeConnection,
 } from "./library";
 
@@ -139,8 +139,8 @@ export class Session {
   }
 
   private enter(connection: LibraryConnection, current: () => boolean): void {
-    const { library, settings, devices, send } = this.with_;
-    const conference = connection.initJitsiConference(conferenceOptions(settings));
+    const { library, settings, devices, room, send } = this.with_;
+    const conference = makeConference(library, connection, settings, room);
     this.conference = conference;
     const names = { ...library.events.conference, ...library.events.connectionQuality };
     const on = (name: string, listener: (...values: never[]) => void) => {
@@ -291,7 +291,7 @@ export class Session {
   private appeared(track: LibraryTrack): void {
     if (track.isLocal()) return;
     const source: Source = {
-      name: track.getSourceName() ?? "",
+      name: track.getSourceName?.() ?? "",
       muted: track.isMuted(),
       media: mediaOf(track),
     };
