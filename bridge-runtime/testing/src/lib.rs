@@ -153,6 +153,11 @@ impl Prosody {
         self.directory.path().join(name)
     }
 
+    /// The server's process; zero while it is stopped.
+    pub fn process_id(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
     /// What the server logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("prosody.log")).unwrap_or_default()
