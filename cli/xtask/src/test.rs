@@ -57,6 +57,28 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     )
 }
 
+/// Sets up, builds, and prints the matrix of faults and verdicts.
+pub(crate) fn faults() -> Result<()> {
+    if !shell::is_root() {
+        return Err("faults are produced on real hosts, which need root: run as root".into());
+    }
+    setup::run()?;
+    dist::build()?;
+    shell::title("faults");
+    shell::run(shell::cargo().args([
+        "test",
+        "-p",
+        "jitctl-tests",
+        "--locked",
+        "--test",
+        "doctor_names_each_fault",
+        "--test",
+        "doctor_stays_quiet",
+        "--",
+        "--test-threads=1",
+    ]))
+}
+
 fn schema_is_current(jitctl: &std::path::Path) -> Result<()> {
     let printed = shell::output(shell::program(jitctl).arg("schema"))?;
     let path = shell::root().join("inventories/schema.json");
