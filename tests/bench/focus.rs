@@ -25,7 +25,7 @@ use jitctl_wire::jingle::Action;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Rooms that open at a time.
-const WAVE: usize = 25;
+const WAVE: usize = 10;
 const PEOPLE: usize = 3;
 const STAY: Duration = Duration::from_secs(20);
 

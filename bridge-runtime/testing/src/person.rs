@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::{CLIENT_DOMAIN, COMPONENT, Prosody};
 
 /// How long anything may take.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a current browser announces, data channels left out.
 pub const FEATURES: &[&str] = &[
