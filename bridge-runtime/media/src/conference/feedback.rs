@@ -419,12 +419,14 @@ impl Endpoint {
                     counters.nack_misses += 1;
                     return;
                 };
+                let plain = self.video[position].repair.is_plain(sent.resent);
                 self.send_stored(
                     now,
                     own_index,
                     position,
                     found.bytes,
                     &sent.rewrite,
+                    plain,
                     None,
                     egress,
                     counters,
@@ -469,12 +471,14 @@ impl Endpoint {
             self.video[position]
                 .sent
                 .insert(now, rewrite, number, stored.sequence);
+            let plain = self.video[position].repair.was_found_plain();
             self.send_stored(
                 now,
                 own_index,
                 position,
                 stored.bytes,
                 &rewrite,
+                plain,
                 None,
                 egress,
                 counters,
@@ -545,6 +549,7 @@ impl Endpoint {
         position: usize,
         stored: &[u8],
         rewrite: &Rewrite,
+        plain: bool,
         probe: Option<u32>,
         egress: &mut E,
         counters: &mut Counters,
@@ -578,7 +583,8 @@ impl Endpoint {
             ssrc: stream.ssrc.0,
         };
         let mut original_sequence = None;
-        if let Some(rtx) = &mut stream.rtx
+        if !plain
+            && let Some(rtx) = &mut stream.rtx
             && let Some(payload_type) = self.media.partner(header.payload_type)
         {
             original_sequence = Some(fields.sequence_number);

@@ -174,6 +174,7 @@ impl Endpoint {
             position,
             stored.bytes,
             &rewrite,
+            false,
             probe,
             egress,
             counters,
