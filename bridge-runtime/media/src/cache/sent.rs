@@ -19,8 +19,6 @@ pub struct SentPacket {
     pub input: u32,
     /// Encoding it came from.
     pub encoding: u8,
-    /// Times it was sent again.
-    pub resent: u8,
     /// Milliseconds of its last transmission since the log's epoch.
     last_sent: u32,
 }
@@ -67,7 +65,6 @@ impl SentLog {
             rewrite,
             input: input as u32,
             encoding,
-            resent: 0,
             last_sent: now,
         });
     }
@@ -92,9 +89,7 @@ impl SentLog {
             return Err(NotResent::TooSoon);
         }
         entry.last_sent = now;
-        let found = *entry;
-        entry.resent = entry.resent.saturating_add(1);
-        Ok(found)
+        Ok(*entry)
     }
 
     /// Forgets everything; another source takes over the stream.

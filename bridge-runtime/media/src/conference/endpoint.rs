@@ -106,48 +106,10 @@ impl Endpoint {
     }
 }
 
-/// Retransmissions that were asked for so often without effect count as not read.
-const IGNORED: u8 = 2;
-/// One of these outweighs so many that did their work.
-const IGNORED_WEIGHT: u8 = 8;
-/// From here on everything is sent again as it was sent first.
-const CERTAINTY: u8 = 24;
-
-/// How lost packets are sent again. Some clients signal a retransmission stream and leave its
-/// payload type out of their answer, which nobody tells the bridge.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RepairWay {
-    doubt: u8,
-    is_plain: bool,
-}
-
-impl RepairWay {
-    /// Whether it is certain that the retransmission stream is not read.
-    pub(super) const fn was_found_plain(self) -> bool {
-        self.is_plain
-    }
-
-    /// Whether a packet that was sent again `resent` times already goes on the media stream.
-    pub(super) fn is_plain(&mut self, resent: u8) -> bool {
-        if self.is_plain {
-            return true;
-        }
-        match resent {
-            0 => self.doubt = self.doubt.saturating_sub(1),
-            IGNORED => self.doubt = self.doubt.saturating_add(IGNORED_WEIGHT),
-            _ => {}
-        }
-        self.is_plain = self.doubt >= CERTAINTY;
-        self.is_plain || resent >= IGNORED
-    }
-}
-
 /// A video stream towards a receiver: a source's own, or a slot that sources take turns in.
 #[derive(Debug)]
 pub(super) struct VideoStream {
     pub(super) source: Option<SourceIndex>,
-    /// Whether the receiver reads its retransmission stream.
-    pub(super) repair: RepairWay,
     pub(super) ssrc: Ssrc,
     pub(super) rtx: Option<RtxStream>,
     pub(super) mid: Option<Mid>,
@@ -168,7 +130,6 @@ impl VideoStream {
     pub(super) fn new(now: Instant, ssrc: Ssrc, rtx: Option<Ssrc>, mid: Option<Mid>) -> Self {
         Self {
             source: None,
-            repair: RepairWay::default(),
             ssrc,
             rtx: rtx.map(|ssrc| RtxStream {
                 ssrc,
@@ -383,27 +344,6 @@ impl RequestLimiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_retransmission_stream_nobody_reads_is_given_up_and_one_on_a_lossy_path_is_not() {
-        let mut ignored = RepairWay::default();
-        for _ in 0..4 {
-            assert!(!ignored.is_plain(0));
-            assert!(!ignored.is_plain(1));
-            assert!(ignored.is_plain(2));
-        }
-        assert!(ignored.is_plain(0));
-
-        let mut lossy = RepairWay::default();
-        for _ in 0..100 {
-            for packet in 0..100 {
-                assert!(!lossy.is_plain(0));
-                if packet == 0 {
-                    assert!(lossy.is_plain(2));
-                }
-            }
-        }
-    }
 
     #[test]
     fn media_line_ids_are_a_letter_and_a_number() {

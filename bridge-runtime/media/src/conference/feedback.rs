@@ -419,14 +419,12 @@ impl Endpoint {
                     counters.nack_misses += 1;
                     return;
                 };
-                let plain = self.video[position].repair.is_plain(sent.resent);
                 self.send_stored(
                     now,
                     own_index,
                     position,
                     found.bytes,
                     &sent.rewrite,
-                    plain,
                     None,
                     egress,
                     counters,
@@ -471,14 +469,12 @@ impl Endpoint {
             self.video[position]
                 .sent
                 .insert(now, rewrite, number, stored.sequence);
-            let plain = self.video[position].repair.was_found_plain();
             self.send_stored(
                 now,
                 own_index,
                 position,
                 stored.bytes,
                 &rewrite,
-                plain,
                 None,
                 egress,
                 counters,
@@ -549,7 +545,6 @@ impl Endpoint {
         position: usize,
         stored: &[u8],
         rewrite: &Rewrite,
-        plain: bool,
         probe: Option<u32>,
         egress: &mut E,
         counters: &mut Counters,
@@ -583,8 +578,7 @@ impl Endpoint {
             ssrc: stream.ssrc.0,
         };
         let mut original_sequence = None;
-        if !plain
-            && let Some(rtx) = &mut stream.rtx
+        if let Some(rtx) = &mut stream.rtx
             && let Some(payload_type) = self.media.partner(header.payload_type)
         {
             original_sequence = Some(fields.sequence_number);

@@ -174,7 +174,6 @@ impl Endpoint {
             position,
             stored.bytes,
             &rewrite,
-            false,
             probe,
             egress,
             counters,
