@@ -9,7 +9,7 @@ rows! {
         detection: "the owner of the UDP socket on the bridge's port",
         cure: "jitctl exec --on HOST -- ss -lunp   # stop that program, or set `media_port:` of the host",
         fixable: false,
-        here: ["H09", "X15", "B12", "B13", "B22", "B20", "B05", "B23", "R04"],
+        here: ["H09", "X15", "B12", "B13", "B17", "B22", "B20", "B05", "B23", "R04"],
         elsewhere: [],
     }
     BRIDGE_HANGS: "B22", Error, "the bridge runs and does not answer" {

@@ -27,7 +27,7 @@ rows! {
         detection: "issuer and subject of the certificate that is served",
         cure: "jitctl apply --on HOST",
         fixable: true,
-        here: ["W11", "H11"],
+        here: ["T02", "W11", "H11"],
         elsewhere: [],
     }
     PAGE_DOWN: "W20", Error, "the site's page does not open" {
