@@ -1,6 +1,7 @@
 //! A call of two: every leg once, and the first that fails by name.
 //!
-//! One of the two sends simulcast, the other a single layer; both speak. The call is good when each
+//! One of the two asks for the conference over XMPP and sends simulcast, the other asks over HTTP,
+//! where the site has it, and sends a single layer; both speak. The call is good when each
 //! heard and saw the other and a message went both ways over the bridge channel.
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::participant::Participant;
 use crate::profile::{Profile, Video};
 use crate::progress::{Leg, Progress, Trouble};
 use crate::report::Report;
-use crate::site::Site;
+use crate::site::{Entry, Site};
 
 /// How a call is made.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +80,11 @@ pub async fn call(site: Arc<Site>, room: &str, options: CallOptions) -> CallOutc
     };
     let deadline = Instant::now() + options.limit;
     let mut first = Participant::join(site.clone(), room, profile("jitctl call 1", 3));
-    let mut second = Participant::join(site, room, profile("jitctl call 2", 1));
+    let other_site = match site.entry {
+        Entry::WebSocket => Arc::new(site.asked_over_http()),
+        Entry::Xmpp => site,
+    };
+    let mut second = Participant::join(other_site, room, profile("jitctl call 2", 1));
     let left = || deadline.saturating_duration_since(Instant::now());
     let complete = |progress: &Progress| progress.missing().is_none();
     let (one, two) = tokio::join!(

@@ -6,7 +6,9 @@ use std::time::Duration;
 use jitctl_wire::conference_request::{ConferenceReply, ConferenceRequest};
 use jitctl_wire::muc::{Occupancy, STATUS_SELF};
 use jitctl_wire::{Iq, Jid, Presence, PresenceKind};
-use jitctl_xmpp::{Client, ClientEvent, IqError, random_hex};
+use jitctl_xmpp::{Client, ClientEvent, IqError, open_tls, random_hex};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -17,6 +19,8 @@ use crate::site::Site;
 const LIMIT: Duration = Duration::from_secs(20);
 /// Time for the answer to a conference request.
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
+/// Longest answer to a conference request over HTTP.
+const MAXIMUM_ANSWER: u64 = 64 * 1024;
 /// Resource of the focus' occupant in every room.
 const FOCUS: &str = "focus";
 
@@ -33,6 +37,14 @@ pub enum RoomError {
         focus: String,
         /// What happened.
         error: IqError,
+    },
+    /// The same over HTTP.
+    #[error("conference request at `{path}`: {reason}")]
+    HttpRequest {
+        /// Path at the web server.
+        path: String,
+        /// What happened.
+        reason: String,
     },
     /// The answer is of no use.
     #[error("conference request: {0}")]
@@ -180,7 +192,7 @@ async fn request(
     deadline: Instant,
 ) -> Result<String, RoomError> {
     let focus = format!("{FOCUS}.{}", site.domain);
-    let to: Jid = focus.parse().map_err(|_| RoomError::Name(focus.clone()))?;
+    let to: Jid = focus.parse().map_err(|_| RoomError::Name(focus))?;
     let request = ConferenceRequest {
         room: room.clone(),
         machine_uid: random_hex(32).ok(),
@@ -192,21 +204,10 @@ async fn request(
     };
     let mut pause = Duration::from_secs(1);
     loop {
-        let iq = Iq::set(Some(to.clone()), request.to_element());
-        let answer =
-            client
-                .request(iq, REQUEST_LIMIT)
-                .await
-                .map_err(|error| RoomError::Request {
-                    focus: focus.clone(),
-                    error,
-                })?;
-        let reply = answer
-            .as_ref()
-            .map(ConferenceReply::parse)
-            .transpose()
-            .map_err(|error| RoomError::Answer(error.to_string()))?
-            .ok_or_else(|| RoomError::Answer(String::from("the answer is empty")))?;
+        let reply = match &site.request_path {
+            Some(path) => request_over_http(site, path, &request).await?,
+            None => request_over_xmpp(client, &to, &request).await?,
+        };
         if reply.focus_jid.is_empty() {
             return Err(RoomError::Answer(String::from(
                 "the answer does not say who the focus is",
@@ -223,4 +224,77 @@ async fn request(
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
+}
+
+async fn request_over_xmpp(
+    client: &Client,
+    to: &Jid,
+    request: &ConferenceRequest,
+) -> Result<ConferenceReply, RoomError> {
+    let iq = Iq::set(Some(to.clone()), request.to_element());
+    let answer = client.request(iq, REQUEST_LIMIT).await;
+    let answer = answer.map_err(|error| RoomError::Request {
+        focus: to.to_string(),
+        error,
+    })?;
+    answer
+        .as_ref()
+        .map(ConferenceReply::parse)
+        .transpose()
+        .map_err(|error| RoomError::Answer(error.to_string()))?
+        .ok_or_else(|| RoomError::Answer(String::from("the answer is empty")))
+}
+
+/// The request as browsers make it where the site's `config.js` names a URL for it.
+async fn request_over_http(
+    site: &Site,
+    path: &str,
+    request: &ConferenceRequest,
+) -> Result<ConferenceReply, RoomError> {
+    let failure = |reason: String| RoomError::HttpRequest {
+        path: path.to_owned(),
+        reason,
+    };
+    let body = json!({
+        "room": request.room.as_str(),
+        "machineUid": request.machine_uid,
+        "properties": request.properties,
+    })
+    .to_string();
+    // HTTP/1.0, so that the answer ends with the connection and is not chunked.
+    let head = format!(
+        "POST {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        site.domain,
+        body.len()
+    );
+    let exchange = async {
+        let mut socket = open_tls(&site.target())
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut answer = Vec::new();
+        let exchanged = async {
+            socket.write_all(head.as_bytes()).await?;
+            socket.write_all(body.as_bytes()).await?;
+            socket.flush().await?;
+            socket.take(MAXIMUM_ANSWER).read_to_end(&mut answer).await
+        };
+        // Servers may close without the farewell of TLS; what came counts.
+        let result: std::io::Result<usize> = exchanged.await;
+        match result {
+            Err(error) if answer.is_empty() => Err(error.to_string()),
+            _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
+        }
+    };
+    let answer = tokio::time::timeout(REQUEST_LIMIT, exchange)
+        .await
+        .map_err(|_| failure(String::from("no answer in time")))?
+        .map_err(failure)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    if status.split(' ').nth(1) != Some("200") {
+        let words = body.lines().next().unwrap_or_default();
+        return Err(failure(format!("the answer is `{status}` {words}")));
+    }
+    serde_json::from_str(body).map_err(|error| failure(error.to_string()))
 }

@@ -18,7 +18,7 @@ use crate::profile::Profile;
 use crate::progress::{Leg, Progress, Trouble};
 use crate::report::{Report, SourceReport};
 use crate::room::Room;
-use crate::signalling::{LocalSources, Offer, Session, Step, presence};
+use crate::signalling::{LocalSources, Offer, RemoteSource, Session, Step, presence};
 
 /// Time for the focus to take our answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
@@ -62,6 +62,8 @@ pub(crate) struct Seat {
     call: Option<Call>,
     endpoint_events: mpsc::UnboundedReceiver<EndpointEvent>,
     report: Report,
+    /// Every source that was ever told of, for the report: who leaves takes the rest along.
+    known: BTreeMap<u32, RemoteSource>,
 }
 
 impl Seat {
@@ -88,6 +90,7 @@ impl Seat {
             received: SharedReceived::default(),
             call: None,
             endpoint_events: mpsc::unbounded_channel().1,
+            known: BTreeMap::new(),
         }
     }
 
@@ -431,7 +434,8 @@ impl Seat {
     }
 
     /// Tells the receiving side which streams repair which.
-    fn note_repairs(&self) {
+    fn note_repairs(&mut self) {
+        self.known.extend(self.session.remote().all());
         self.received.lock().repairs = self.session.remote().repairs().clone();
     }
 
@@ -468,7 +472,7 @@ impl Seat {
             .streams
             .iter()
             .map(|(ssrc, counter)| {
-                let source = self.session.remote().get(*ssrc);
+                let source = self.known.get(ssrc);
                 let seconds = counter.duration().as_secs_f64();
                 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
                 let bits = (counter.bytes * 8) as f64;

@@ -7,6 +7,9 @@ use jitctl_xmpp::{ClientConfig, Credentials, ServerAddress, Target, Trust};
 /// Path of the XMPP WebSocket behind nginx.
 const WEBSOCKET_PATH: &str = "/xmpp-websocket";
 
+/// Path of conference requests behind nginx.
+const REQUEST_PATH: &str = "/conference-request/v1";
+
 /// Which door to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
@@ -27,6 +30,9 @@ pub struct Site {
     pub trust: Trust,
     /// Which door to take.
     pub entry: Entry,
+    /// Path of conference requests over HTTP at the same address, as browsers make them; asked
+    /// over XMPP without one.
+    pub request_path: Option<String>,
 }
 
 impl Site {
@@ -37,6 +43,16 @@ impl Site {
             address: ServerAddress::new(domain, 443),
             trust,
             entry: Entry::WebSocket,
+            request_path: None,
+        }
+    }
+
+    /// The same site, asked for conferences over HTTP.
+    #[must_use]
+    pub fn asked_over_http(&self) -> Self {
+        Self {
+            request_path: Some(String::from(REQUEST_PATH)),
+            ..self.clone()
         }
     }
 
@@ -45,13 +61,16 @@ impl Site {
         format!("{room}@conference.{}", self.domain)
     }
 
-    pub(crate) fn client_config(&self) -> ClientConfig {
-        let target = Target {
+    pub(crate) fn target(&self) -> Target {
+        Target {
             address: self.address.clone(),
             domain: self.domain.clone(),
             trust: Some(self.trust.clone()),
-        };
-        let mut config = ClientConfig::new(target, Credentials::Anonymous);
+        }
+    }
+
+    pub(crate) fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new(self.target(), Credentials::Anonymous);
         config.keepalive = Duration::from_secs(20);
         config.websocket = match self.entry {
             Entry::WebSocket => Some(String::from(WEBSOCKET_PATH)),

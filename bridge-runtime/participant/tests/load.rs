@@ -28,7 +28,8 @@ fn options(rooms: u32, people: u32) -> LoadOptions {
 async fn a_call_of_two_is_good_on_every_leg() {
     let world = World::start(1).await;
     let outcome = call(
-        world.site(Entry::WebSocket),
+        // No web server here that answers conference requests over HTTP.
+        world.site(Entry::Xmpp),
         "check",
         CallOptions::default(),
     )

@@ -22,7 +22,7 @@ pub use client::{Client, ClientConfig, ClientEvent, IqError};
 pub use credentials::Credentials;
 pub use dns::ServerAddress;
 pub use failure::{Failure, Stage, TlsFailure};
-pub use login::{LoginTrace, Socket, Target};
+pub use login::{LoginTrace, Socket, Target, open_tls};
 pub use probe::{LoginOutcome, probe_login, probe_login_over};
 pub use stream::SavedSession;
 pub use tls::{Trust, TrustError};

@@ -78,6 +78,16 @@ pub(crate) struct Session {
     pub(crate) resumed: bool,
 }
 
+/// Opens TLS to a target and nothing more, for what is asked beside the stream.
+///
+/// # Errors
+/// The address cannot be reached, or its certificate is not to be trusted.
+pub async fn open_tls(target: &Target) -> Result<Box<dyn Socket>, Failure> {
+    let mut trace = LoginTrace::new();
+    let tcp = connect(&target.address, &mut trace).await?;
+    secure(target, Box::new(tcp), &mut trace).await
+}
+
 /// Logs in. On failure the machine comes back, for what it still holds.
 pub(crate) async fn log_in(
     target: &Target,

@@ -42,6 +42,13 @@ impl RemoteSources {
         self.repairs.get(&ssrc).copied().unwrap_or(ssrc)
     }
 
+    /// Every stream with its source.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, RemoteSource)> + '_ {
+        self.by_ssrc
+            .iter()
+            .map(|(ssrc, source)| (*ssrc, source.clone()))
+    }
+
     /// Primary stream by the stream that repairs it.
     pub fn repairs(&self) -> &BTreeMap<u32, u32> {
         &self.repairs

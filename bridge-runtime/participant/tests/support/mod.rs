@@ -78,6 +78,7 @@ http_paths = {{ websocket = "/xmpp-websocket" }}
             address: ServerAddress::new("127.0.0.1", port),
             trust: Trust::from_pem_file(&self.prosody.authority_file()).unwrap(),
             entry,
+            request_path: None,
         })
     }
 
