@@ -229,6 +229,11 @@ class Meeting {
     return {};
   }
 
+  async type({ who, selector, text }) {
+    await this.people[who].page.type(selector, text);
+    return {};
+  }
+
   async loud({ who, loud }) {
     await this.people[who].page.evaluate((value) => window.speak(value), loud);
     return {};
@@ -332,6 +337,7 @@ const COMMANDS = [
   "say",
   "moderate",
   "tap",
+  "type",
   "loud",
   "read",
   "attributes",

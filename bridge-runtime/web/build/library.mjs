@@ -31,6 +31,14 @@ const CHANGES = [
     "",
     1,
   ],
+  // It answers without retransmission streams (RFC 4588), and understands no AV1.
+  [
+    "i=i.filter((n=>e.find((e=>`${t}/${e}`===n.mimeType.toLowerCase()))));",
+    "i=i.filter((n=>'video/rtx'===n.mimeType.toLowerCase()||e.find((e=>`${t}/${e}`===n.mimeType.toLowerCase()))));",
+    1,
+  ],
+  ["Ta=[fs.VP9,fs.VP8,fs.H264]", "Ta=[fs.VP9,fs.VP8,fs.H264,fs.AV1]", 1],
+  ["Ra=[fs.VP8,fs.VP9,fs.H264]", "Ra=[fs.VP8,fs.VP9,fs.H264,fs.AV1]", 1],
   // Hosts of its publisher and of a statistics service: no name leads anywhere (RFC 6761).
   ["sariska.io", "sariska.invalid", 20],
   ["api.callstats.io", "callstats.invalid", 1],

@@ -184,14 +184,21 @@ export function makeConference(
     : connection.initJitsiConference(options);
 }
 
+/** What is sent first, and all that is understood. VP8 comes in layers from every browser. */
+const CODECS = ["VP8", "VP9", "H264", "AV1"];
+
 function conferenceOptions(settings: Settings): object {
   return {
     openBridgeChannel: settings.preferSctp ? "datachannel" : "websocket",
     focusUserJid: settings.focusJid,
     channelLastN: -1,
     enableLayerSuspension: true,
+    // Without a list the bundle answers with its favourite alone: it would neither understand
+    // people who send another codec, nor ask again for what was lost.
+    videoQuality: { codecPreferenceOrder: CODECS },
     p2p: {
       enabled: settings.direct.enabled,
+      codecPreferenceOrder: CODECS,
       stunServers: settings.direct.stunServers,
       useStunTurn: settings.direct.useTurn,
     },
