@@ -15,6 +15,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import puppeteer from "puppeteer-core";
+import { olderLibrary } from "../../bridge-runtime/web/build/library.mjs";
 import { COLOURS, inside } from "./inside.mjs";
 
 const { values: options } = parseArgs({
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
     people: { type: "string" },
     seconds: { type: "string", default: "5" },
     pictures: { type: "string", default: "." },
+    cache: { type: "string", default: os.tmpdir() },
     chromium: { type: "string", default: "/usr/bin/chromium" },
     verbose: { type: "boolean", default: false },
   },
@@ -87,7 +89,7 @@ class Meeting {
   }
 
   /** One more person opens the room's address and presses "Join". */
-  async enter({ camera, screen, loud, library }) {
+  async enter({ camera, screen, loud, older }) {
     const index = this.people.length;
     const context = await this.browser.createBrowserContext();
     const page = await context.newPage();
@@ -105,7 +107,7 @@ class Meeting {
       camera: camera ?? { width: 640, height: 360, rate: 15 },
       screen: screen ?? { width: 1280, height: 720, rate: 5 },
     })})`);
-    if (library !== undefined) await replaceLibrary(page, library);
+    if (older) await replaceLibrary(page, olderLibrary(options.cache));
     await page.goto(options.url, { waitUntil: "load" });
     await page.waitForSelector("[data-command=join]");
     await page.type("form input[autocomplete=name]", `Person ${index}`);
@@ -312,8 +314,7 @@ class Meeting {
 }
 
 /** Gives the page another build of its library: people of a meeting rarely have all the same. */
-async function replaceLibrary(page, file) {
-  const body = fs.readFileSync(file);
+async function replaceLibrary(page, body) {
   await page.setRequestInterception(true);
   page.on("request", (request) => {
     if (/\/libs\/lib-jitsi-meet-[0-9a-f]+\.js$/.test(request.url())) {

@@ -160,6 +160,9 @@ fn one_waits_at_the_door_and_is_removed_again(browsers: &mut Browsers) {
     });
     browsers.ask(&json!({"do": "forget"}));
     browsers.tap(0, ".doorway input");
+    browsers.until("the door is open", SOON, |browsers| {
+        browsers.texts(0, ".doorway[data-closed]").is_empty()
+    });
 }
 
 fn the_bridge_is_lost(lab: &Lab, browsers: &mut Browsers) {

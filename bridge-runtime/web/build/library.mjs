@@ -10,10 +10,19 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 
-const NAME = "sariska-media-transport";
-const VERSION = "1.1.1";
-const INTEGRITY =
-  "sha512-j5+BwspDQ13uMYC1luMY8GRq3vhHtls26cneG1OAFfrfZ+692Mx5bqjGAsxnq1RJ+gwJjCEmZrWt4RLryxKhGA==";
+const OURS = {
+  name: "sariska-media-transport",
+  version: "1.1.1",
+  integrity:
+    "sha512-j5+BwspDQ13uMYC1luMY8GRq3vhHtls26cneG1OAFfrfZ+692Mx5bqjGAsxnq1RJ+gwJjCEmZrWt4RLryxKhGA==",
+};
+/** A client of 2022, for tests: people of a meeting do not all have the same. */
+const OLDER = {
+  name: "@solyd/lib-jitsi-meet",
+  version: "2.7001.1",
+  integrity:
+    "sha512-4fobgOgvRF+CxlWuatYewp2SxImAcKr0syzJIimnL39Thw/M1SAlmhyQk9xQf++SsXLGuwm03m2u4p+nlzfGVg==",
+};
 
 /** Each text stands in the bundle exactly so often; anything else ends the build. */
 const CHANGES = [
@@ -57,13 +66,7 @@ const CHANGES = [
 
 /** The bundle's text and the licence it comes under. `cache` keeps the package between builds. */
 export function library(cache) {
-  const file = path.join(cache, `${NAME}-${VERSION}.tgz`);
-  if (!existsSync(file) || integrity(file) !== INTEGRITY) fetchPackage(cache, file);
-  const found = integrity(file);
-  if (found !== INTEGRITY) {
-    rmSync(file);
-    throw new Error(`${NAME}@${VERSION} is not the package that was pinned: ${found}`);
-  }
+  const file = pinned(cache, OURS);
   return {
     program: freed(entry(file, "package/dist/umd/sariska-media-transport.min.js")),
     licence: entry(file, "package/LICENSE"),
@@ -71,15 +74,30 @@ export function library(cache) {
   };
 }
 
-function fetchPackage(cache, file) {
+/** The text of an older lib-jitsi-meet, as upstream built it. */
+export const olderLibrary = (cache) =>
+  entry(pinned(cache, OLDER), "package/dist/umd/lib-jitsi-meet.min.js");
+
+/** The file of a package, fetched unless it is there, and checked in any case. */
+function pinned(cache, { name, version, integrity: expected }) {
+  const file = path.join(cache, `${name.replace(/^@/, "").replace("/", "-")}-${version}.tgz`);
+  if (!existsSync(file) || integrity(file) !== expected) fetchPackage(cache, name, version, file);
+  const found = integrity(file);
+  if (found !== expected) {
+    rmSync(file);
+    throw new Error(`${name}@${version} is not the package that was pinned: ${found}`);
+  }
+  return file;
+}
+
+function fetchPackage(cache, name, version, file) {
   mkdirSync(cache, { recursive: true });
   const packed = execFileSync(
     "npm",
-    ["pack", `${NAME}@${VERSION}`, "--silent", "--ignore-scripts", "--pack-destination", cache],
+    ["pack", `${name}@${version}`, "--silent", "--ignore-scripts", "--pack-destination", cache],
     { encoding: "utf8", timeout: 120_000, stdio: ["ignore", "pipe", "inherit"] },
   );
-  const name = packed.trim().split("\n").at(-1);
-  const at = path.join(cache, name);
+  const at = path.join(cache, packed.trim().split("\n").at(-1));
   if (at !== file) renameSync(at, file);
 }
 

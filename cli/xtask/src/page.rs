@@ -14,7 +14,7 @@ fn folder() -> PathBuf {
 }
 
 /// Installs exactly the packages of the lock file, unless they are there already.
-pub(crate) fn packages(folder: &std::path::Path) -> Result<()> {
+fn packages(folder: &std::path::Path) -> Result<()> {
     let lock = folder.join("package-lock.json");
     let wanted =
         fs::read(&lock).map_err(|error| format!("cannot read {}: {error}", lock.display()))?;
@@ -28,6 +28,11 @@ pub(crate) fn packages(folder: &std::path::Path) -> Result<()> {
             .current_dir(folder),
     )?;
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+}
+
+/// What the tests in real browsers need beside a browser.
+pub(crate) fn for_browsers() -> Result<()> {
+    packages(&shell::root().join("tests/browser"))
 }
 
 /// Builds the page and packs it for `dist/artifacts/any`.

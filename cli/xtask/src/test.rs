@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         println!("\nleft out: the end-to-end tests in the lab");
         return Ok(());
     }
-    page::packages(&shell::root().join("tests/browser"))?;
+    page::for_browsers()?;
     shell::title("end to end");
     shell::run(
         shell::cargo()
