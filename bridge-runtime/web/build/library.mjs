@@ -54,12 +54,6 @@ const CHANGES = [
   ["https://unpkg.com/detect-gpu", "https://detect-gpu.invalid/", 1],
   // A string run as a program, which the page's content policy forbids.
   ['Function("r","regeneratorRuntime = r")(t)', "globalThis.regeneratorRuntime=t", 1],
-  // Choosing codecs, it would leave retransmissions out of its answer: nothing lost came again.
-  [
-    "i=i.filter((n=>e.find((e=>`${t}/${e}`===n.mimeType.toLowerCase()))));",
-    "i=i.filter((n=>n.mimeType.toLowerCase()===`${t}/rtx`||e.find((e=>`${t}/${e}`===n.mimeType.toLowerCase()))));",
-    1,
-  ],
   // The file it names is not served.
   ["//# sourceMappingURL=sariska-media-transport.min.map", "", 1],
 ];
