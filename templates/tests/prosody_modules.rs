@@ -173,6 +173,7 @@ async fn moderators_hold_microphones_and_give_leave() {
     };
     // Not a moderator yet: nothing happens.
     ann.tell("avmoderation.meet.test", order("enable", "true"));
+    ann.settle().await;
     make_owner(&mut focus, &ann).await;
     ann.wait_for("becoming owner", |stanza| {
         stanza
@@ -181,6 +182,7 @@ async fn moderators_hold_microphones_and_give_leave() {
             .then_some(())
     })
     .await;
+    ben.settle().await;
     assert!(!format!("{:?}", ben.all_seen().await).contains("av_moderation"));
     ann.tell("avmoderation.meet.test", order("enable", "true"));
     for person in [&mut ann, &mut ben, &mut focus] {
@@ -319,6 +321,7 @@ async fn a_lobby_holds_people_until_they_are_invited_refused_or_it_ends() {
 
     // Switched off, whoever waits is sent to the meeting.
     dora.knock(LOBBY, "dddd4444", &[]);
+    dora.settle().await;
     members_only(&mut ann, false).await;
     dora.wait_for("the end of the lobby", |stanza| {
         let text = stanza.to_xml();
@@ -347,6 +350,6 @@ async fn a_full_room_takes_nobody_more() {
     })
     .await;
     people[0].leave();
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    people[0].settle().await;
     late.join(ROOM, "dddd4444").await;
 }

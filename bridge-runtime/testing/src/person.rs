@@ -135,6 +135,14 @@ impl Person {
         }
     }
 
+    /// Waits until the server has dealt with all that was sent: a server takes the stanzas of one
+    /// connection in their order, those of two in any. What comes meanwhile is kept.
+    pub async fn settle(&mut self) {
+        let ping = Element::new("ping", "urn:xmpp:ping");
+        // A refusal is an answer, too.
+        let _ = self.send_iq(Iq::get(None, ping)).await;
+    }
+
     /// Sends a stanza.
     pub fn send(&self, stanza: Element) {
         self.client.send(stanza);
