@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::help;
 use crate::host_argument::HostArgument;
 use crate::printer::{Style, View};
+use crate::site::Site;
 use crate::vault;
 
 /// Write an inventory, and the secrets that it needs.
@@ -77,6 +78,9 @@ impl Init {
             ignore_secrets(&beside(path, ".gitignore"))?;
         }
         let site = context.open()?;
+        if let Some(lab) = &self.lab {
+            name_in_lab(lab, &site)?;
+        }
         let made = vault::complete(&site, context)?;
         context.printer.view(&Written {
             inventory: path.clone(),
@@ -93,7 +97,7 @@ impl Init {
             None => context.ask("Domain that people will open", "--domain NAME")?,
         };
         let hosts = match &self.lab {
-            Some(lab) => self.lab_hosts(lab, &domain)?,
+            Some(lab) => self.lab_hosts(lab)?,
             None => self.typed_hosts(context)?,
         };
         let tls = match &self.acme_email {
@@ -135,9 +139,8 @@ impl Init {
         Ok(hosts)
     }
 
-    /// The lab's hosts: those named, else the first as MAIN and all others as bridges. The domain
-    /// becomes known to the lab's name server.
-    fn lab_hosts(&self, name: &str, domain: &str) -> Result<Vec<ScaffoldHost>, Failure> {
+    /// The lab's hosts: those named, else the first as MAIN and all others as bridges.
+    fn lab_hosts(&self, name: &str) -> Result<Vec<ScaffoldHost>, Failure> {
         let lab = super::lab::open(name)?;
         let status = lab.status()?;
         let named = |list: &[HostArgument]| -> Vec<String> {
@@ -162,13 +165,27 @@ impl Init {
         for name in &bridges {
             hosts.push(super::lab::scaffold(&status, name, &[Role::Bridge])?);
         }
-        let main = hosts.first().and_then(|host| host.addresses.first());
-        if let Some(IpAddr::V4(address)) = main {
-            lab.set_name(domain, Some(*address))?;
-            lab.set_name(&format!("*.{domain}"), Some(*address))?;
-        }
         Ok(hosts)
     }
+}
+
+/// Makes the site's domain known to the lab's name server; a lab that was taken down forgot it.
+fn name_in_lab(name: &str, site: &Site) -> Result<(), Failure> {
+    let inventory = site.inventory();
+    let addresses = inventory.hosts_with(Role::Main).flat_map(|(_, main)| {
+        let addresses = &main.address;
+        addresses.public.iter().chain(&addresses.private)
+    });
+    let first = addresses.into_iter().find_map(|address| match address {
+        IpAddr::V4(address) => Some(*address),
+        IpAddr::V6(_) => None,
+    });
+    let Some(address) = first else { return Ok(()) };
+    let lab = super::lab::open(name)?;
+    let domain = inventory.site.domain.to_string();
+    lab.set_name(&domain, Some(address))?;
+    lab.set_name(&format!("*.{domain}"), Some(address))?;
+    Ok(())
 }
 
 fn beside(inventory: &Path, name: &str) -> PathBuf {
