@@ -46,3 +46,31 @@ fn every_interrupted_apply_is_healed_by_the_next() {
     );
     assert_eq!(leftovers, "", "no temporary file is left");
 }
+
+/// Cuts the link to MAIN when an apply begins the step that `words` name, and lets the apply find
+/// out by itself.
+fn cut_at(lab: &Lab, words: &str) {
+    let mut apply = lab.start(&["apply", "--yes", "--no-progress", "--json"]);
+    let stderr = apply.stderr.take().expect("standard error is piped");
+    let mut is_cut = false;
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if !is_cut && line.contains("h1") && line.contains(words) {
+            lab.lab(&["fault", "cut", "h1"]).expect(0);
+            is_cut = true;
+        }
+    }
+    assert!(is_cut, "no step says `{words}`");
+    let status = apply.wait().expect("it ends");
+    assert!(!status.success(), "it notices that the host is gone");
+    lab.lab(&["fault", "clear", "h1"]).expect(0);
+}
+
+#[test]
+fn a_cut_link_is_healed_by_the_next_apply() {
+    let lab = Lab::with_inventory("cut", 2);
+    cut_at(&lab, "install packages");
+    cut_at(&lab, "restart services");
+    lab.run(&["apply", "--yes"]).expect(0);
+    lab.run(&["plan"]).expect(0);
+    lab.run(&["status"]).expect(0);
+}
