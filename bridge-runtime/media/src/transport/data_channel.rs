@@ -118,7 +118,11 @@ fn configuration() -> TransportConfig {
         .with_max_receive_buffer_size(RECEIVE_WINDOW)
         .with_max_num_inbound_streams(MAX_STREAMS)
         .with_max_num_outbound_streams(MAX_STREAMS)
+        // Consent (RFC 7675) tells whether the peer is there; an association that gave up on a bad
+        // link would stay silent beside media that flows.
         .with_timer_config(TimerConfig {
+            max_t1_init_retrans: usize::MAX,
+            max_t1_cookie_retrans: usize::MAX,
             max_t3_rtx_retrans: usize::MAX,
             ..TimerConfig::default()
         })
