@@ -103,11 +103,10 @@ fn unit_behind(gate: &Gate, gates: &[Gate]) -> String {
         Gate::UnitActive(unit) => Some(unit.clone()),
         Gate::Listening(_, 5222 | 5280 | 5347) => known("prosody"),
         Gate::Listening(_, 8888) => known("focus"),
-        Gate::Listening(_, 10000 | 8080) => known("bridge"),
+        Gate::Listening(_, 10000 | 8080) | Gate::BridgeCounted(_) => known("bridge"),
         Gate::HttpOk(url) if url.contains(":8888") => known("focus"),
         Gate::HttpOk(url) if url.contains(":8080") => known("bridge"),
         Gate::Listening(_, 80 | 443) | Gate::HttpOk(_) | Gate::PageServed { .. } => known("nginx"),
-        Gate::BridgeCounted(_) => known("bridge"),
         Gate::Listening(..) => None,
     }
     .unwrap_or_default()
