@@ -200,7 +200,8 @@ pub(crate) static FAULTS: &[Fault] = &[
                 PROSODY,
                 "s/authentication = .anonymous./authentication = \"internal_hashed\"/",
             );
-            on(lab, "h1", "systemctl restart prosody; sleep 1");
+            // The focus is to be back before the look: its absence is another fault.
+            on(lab, "h1", "systemctl restart prosody; sleep 4");
         },
         mend: |lab| prosody_again(lab),
     },
