@@ -142,6 +142,23 @@ impl Lab {
         lab
     }
 
+    /// Starts hosts, and writes an inventory with `h1` as MAIN and only these as bridges: the others
+    /// are up, and in nobody's inventory.
+    ///
+    /// # Panics
+    /// When that fails.
+    #[track_caller]
+    pub fn with_strangers(name: &str, hosts: u8, bridges: &[&str]) -> Self {
+        let lab = Self::up(name, hosts);
+        let mut words = vec!["init", "--lab", lab.name(), "--domain", DOMAIN];
+        words.extend(["--main", "h1"]);
+        for bridge in bridges {
+            words.extend(["--bridge", bridge]);
+        }
+        lab.run(&words).expect(0);
+        lab
+    }
+
     /// Starts hosts and deploys the whole site.
     ///
     /// # Panics

@@ -38,19 +38,7 @@ fn left_on(lab: &Lab, host: &str) -> String {
 
 #[test]
 fn a_bridge_is_added_and_removed() {
-    let lab = Lab::up("bridge", 4);
-    lab.run(&[
-        "init",
-        "--lab",
-        lab.name(),
-        "--domain",
-        "meet.test",
-        "--main",
-        "h1",
-        "--bridge",
-        "h2",
-    ])
-    .expect(0);
+    let lab = Lab::with_strangers("bridge", 4, &["h2"]);
     let commented =
         lab.inventory()
             .replacen("hosts:", "# our two machines in the cellar\nhosts:", 1);

@@ -6,22 +6,7 @@ const MAIN: &str = "10.77.0.11";
 
 #[test]
 fn only_bridges_reach_5222_and_nobody_reaches_private_ports() {
-    // h4 is up, and in nobody's inventory.
-    let lab = Lab::up("ports", 4);
-    lab.run(&[
-        "init",
-        "--lab",
-        lab.name(),
-        "--domain",
-        "meet.test",
-        "--main",
-        "h1",
-        "--bridge",
-        "h2",
-        "--bridge",
-        "h3",
-    ])
-    .expect(0);
+    let lab = Lab::with_strangers("ports", 4, &["h2", "h3"]);
     lab.run(&["apply", "--yes"]).expect(0);
 
     let reach = |from: &str, port: u16| {

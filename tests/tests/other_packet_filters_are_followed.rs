@@ -11,20 +11,7 @@ fn reach(lab: &Lab, from: &str, port: u16) -> bool {
 }
 
 fn site(name: &str, prepare: &str) -> Lab {
-    // h3 is up, and in nobody's inventory.
-    let lab = Lab::up(name, 3);
-    lab.run(&[
-        "init",
-        "--lab",
-        lab.name(),
-        "--domain",
-        "meet.test",
-        "--main",
-        "h1",
-        "--bridge",
-        "h2",
-    ])
-    .expect(0);
+    let lab = Lab::with_strangers(name, 3, &["h2"]);
     let install = format!("export DEBIAN_FRONTEND=noninteractive; {prepare}");
     for host in ["h1", "h2"] {
         lab.lab(&["exec", host, "--", "sh", "-c", &install])

@@ -16,9 +16,9 @@ use jitctl_media::engine::EndpointKey;
 use jitctl_media::identifiers::{SourceName, Ssrc};
 use jitctl_media::rtp::HeaderFields;
 use jitctl_media::source::{MediaKind, SourceDescription};
+use jitctl_media::transport::TransportOptions;
 use jitctl_media::transport::dtls::Identity;
-use jitctl_media::transport::{TransportEvent, TransportOptions};
-use support::{in_engine, turn_until, worker};
+use support::{in_engine, turn_until, turn_until_joined, worker};
 
 const AUDIO: u32 = 100;
 const VIDEO: u32 = 200;
@@ -108,20 +108,7 @@ fn key_frame(picture: u8) -> Vec<u8> {
 fn audio_flows_at_once_and_video_when_it_is_asked_for() {
     let worker: WorkerHandle<Conference> = worker("127.0.0.1:0", WorkerConfig::default());
     let mut participants = call(&worker);
-    let mut open = [false; 2];
-    turn_until(
-        &mut participants,
-        "joining",
-        |_, _| {},
-        |participants| {
-            for (index, participant) in participants.iter_mut().enumerate() {
-                while let Some(event) = participant.poll_event() {
-                    open[index] |= event == TransportEvent::ChannelOpen;
-                }
-            }
-            open == [true; 2]
-        },
-    );
+    turn_until_joined(&mut participants);
     let constraints =
         r#"{"colibriClass":"ReceiverVideoConstraints","defaultConstraints":{"maxHeight":720}}"#;
     participants[1]

@@ -13,7 +13,7 @@ use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::{Drop, LocalDescription, TransportEvent, TransportOptions};
-use support::{PATIENCE, in_engine, turn_until, worker, workers};
+use support::{PATIENCE, in_engine, turn_until, turn_until_joined, worker, workers};
 
 fn key(conference: ConferenceIndex, endpoint: u32) -> EndpointKey {
     EndpointKey {
@@ -52,20 +52,7 @@ fn call(worker: &WorkerHandle<Repeater>, count: u32, family: &str) -> Vec<Partic
 
 fn media_reaches_everybody_else(worker: &WorkerHandle<Repeater>, family: &str) {
     let mut participants = call(worker, 3, family);
-    let mut open = [false; 3];
-    turn_until(
-        &mut participants,
-        "joining",
-        |_, _| {},
-        |participants| {
-            for (index, participant) in participants.iter_mut().enumerate() {
-                while let Some(event) = participant.poll_event() {
-                    open[index] |= event == TransportEvent::ChannelOpen;
-                }
-            }
-            open == [true; 3]
-        },
-    );
+    turn_until_joined(&mut participants);
     let mut received = [0u32; 3];
     for round in 0..10u16 {
         for number in 0..5u16 {

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jitctl_media::transport::TransportEvent;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_testing::{Prosody, Setup};
 use jitctl_wire::colibri2::{ColibriError, ConferenceModified, ConferenceModify, Endpoint, Reason};
@@ -22,7 +21,7 @@ use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::{Condition, Element, StanzaError, namespace};
 use support::call::{acceptance, bridge_description, creation, participant, source};
 use support::program::{Focus, Program};
-use support::turn_until;
+use support::turn_until_joined;
 
 fn fixture(file: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/fixtures");
@@ -279,20 +278,7 @@ async fn three_participants_meet_on_what_the_program_answers_over_xmpp_and_http(
             .unwrap();
         participants.push(participant);
     }
-    let mut open = [false; 3];
-    turn_until(
-        &mut participants,
-        "joining",
-        |_, _| {},
-        |participants| {
-            for (index, participant) in participants.iter_mut().enumerate() {
-                while let Some(event) = participant.poll_event() {
-                    open[index] |= event == TransportEvent::ChannelOpen;
-                }
-            }
-            open == [true; 3]
-        },
-    );
+    turn_until_joined(&mut participants);
     let mut number = 0;
     support::call::talk(&mut participants, &mut number, |_, _| true);
 

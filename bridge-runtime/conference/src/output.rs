@@ -79,6 +79,13 @@ pub enum Event {
         /// Whether it was granted.
         granted: bool,
     },
+    /// A participant says that ICE failed on its session; granted, it is invited anew.
+    IceFailed {
+        /// Nickname of the participant.
+        participant: String,
+        /// Whether it was granted.
+        granted: bool,
+    },
     /// A participant asked for new ICE credentials on the running session.
     IceRestartRequested {
         /// Nickname of the participant.

@@ -125,7 +125,7 @@ fn room_metrics(rooms: &RoomCounts) -> Vec<Metric> {
         counter(
             "participants_ice_failed",
             "Times that a client lost its connection to a bridge.",
-            rooms.restarts,
+            rooms.ice_failed,
         ),
         counter(
             "participants_restart_requested",

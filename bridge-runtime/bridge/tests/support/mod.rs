@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, WorkerSeat, start};
 use jitctl_loopback::Participant;
 use jitctl_media::engine::{Engine, Room};
-use jitctl_media::transport::TransportConfig;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::ice::{AddressPlan, IceConfig};
+use jitctl_media::transport::{TransportConfig, TransportEvent};
 
 /// Long enough for the slowest machine; nothing waits for it to pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -88,6 +88,24 @@ pub(crate) fn turn_until(
         }
         std::thread::sleep(Duration::from_micros(200));
     }
+}
+
+/// Turns all participants until the bridge channel of each is open.
+pub(crate) fn turn_until_joined(participants: &mut [Participant]) {
+    let mut open = vec![false; participants.len()];
+    turn_until(
+        participants,
+        "joining",
+        |_, _| {},
+        |participants| {
+            for (open, participant) in open.iter_mut().zip(participants) {
+                while let Some(event) = participant.poll_event() {
+                    *open |= event == TransportEvent::ChannelOpen;
+                }
+            }
+            open.iter().all(|open| *open)
+        },
+    );
 }
 
 /// Waits until `look` finds something.

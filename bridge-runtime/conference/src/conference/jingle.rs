@@ -270,7 +270,12 @@ impl Conference {
             }
             self.ask_ice_restart(nick);
         } else if jingle.ice_state.as_deref() == Some("failed") {
-            if !self.grant_restart(now, nick) {
+            let granted = self.grant_restart(now, nick);
+            self.event(Event::IceFailed {
+                participant: nick.to_owned(),
+                granted,
+            });
+            if !granted {
                 return Err(StanzaError::new(Condition::ResourceConstraint));
             }
             let bridge = self

@@ -421,6 +421,46 @@ fn a_client_whose_ice_failed_is_invited_again_but_not_too_often() {
 }
 
 #[test]
+fn a_client_that_reports_failed_ice_is_invited_again_and_counted_but_not_too_often() {
+    let mut room = Room::ready(Settings::default());
+    room.join("aa", MODERN);
+    room.join("bb", MODERN);
+    let (_, offer) = room.invite_next();
+    room.accept("aa", &offer.sid, 100);
+    let report = |offer: &Jingle| {
+        let id = &offer.bridge_session.as_ref().unwrap().id;
+        let text = format!(
+            "<jingle xmlns='urn:xmpp:jingle:1' action='session-info' sid='{}'>\
+             <bridge-session xmlns='http://jitsi.org/protocol/focus' id='{id}'/>\
+             <ice-state xmlns='http://jitsi.org/protocol/focus'>failed</ice-state>\
+             </jingle>",
+            offer.sid
+        );
+        Element::parse(&text).unwrap()
+    };
+    assert_eq!(room.client("aa", report(&offer)).kind, IqKind::Result);
+    let again = loop {
+        let (nick, offer) = room.invite_next();
+        if nick == "aa" {
+            break offer;
+        }
+    };
+    let refused = room.client("aa", report(&again));
+    assert_eq!(
+        refused.error.unwrap().condition,
+        Condition::ResourceConstraint
+    );
+    let told = room.events.iter().filter_map(|event| match event {
+        Event::IceFailed {
+            participant,
+            granted,
+        } => Some((participant.as_str(), *granted)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [("aa", true), ("aa", false)]);
+}
+
+#[test]
 fn a_bridge_that_restarts_ice_in_place_gives_new_credentials_to_the_client() {
     let (mut room, sid, _) = Room::call_of_two(Settings::default());
     room.requests.clear();

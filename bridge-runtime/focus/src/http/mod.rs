@@ -120,7 +120,7 @@ async fn statistics(State(Site { state, rooms }): Shared) -> Json<Value> {
             "bridges_removed": conferences.bridges_removed,
         },
         "participant_notifications": {
-            "ice_failed": conferences.restarts,
+            "ice_failed": conferences.ice_failed,
             "request_restart": conferences.restarts,
         },
         "bridge_selector": {

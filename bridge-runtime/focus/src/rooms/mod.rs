@@ -183,7 +183,9 @@ pub struct RoomCounts {
     pub bridges_removed: u64,
     /// People an operator moved, by nickname of the bridge they left.
     pub moved_by_request: BTreeMap<String, u64>,
-    /// New sessions that clients asked for because ICE failed.
+    /// Clients whose ICE failed.
+    pub ice_failed: u64,
+    /// New sessions that clients asked for.
     pub restarts: u64,
     /// New ICE credentials that clients asked for.
     pub ice_restarts: u64,

@@ -585,6 +585,13 @@ fn note(room: &Jid, event: &Event, totals: &mut RoomCounts) {
             totals.restarts += 1;
             tracing::info!(%room, participant, granted, "new session asked for");
         }
+        Event::IceFailed {
+            participant,
+            granted,
+        } => {
+            totals.ice_failed += 1;
+            tracing::info!(%room, participant, granted, "ICE failed");
+        }
         Event::IceRestartRequested {
             participant,
             granted,
