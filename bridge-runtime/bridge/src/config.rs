@@ -465,9 +465,10 @@ impl XmppConfig {
     /// # Errors
     /// The authority cannot be read.
     pub fn target(&self, path: &Path) -> Result<Target, ConfigError> {
-        let trust = Trust::from_pem_file(&self.ca_file).map_err(|error| {
-            ConfigError::invalid(path, error.to_string(), "put the site's authority there")
-        })?;
+        let trust = Trust::from_pem_file(&self.ca_file).map_err(ConfigError::unusable(
+            path,
+            "put the site's authority there",
+        ))?;
         Ok(Target {
             address: self.address.clone(),
             domain: self.domain.clone(),
@@ -480,16 +481,13 @@ impl XmppConfig {
     /// # Errors
     /// It cannot be read, is empty, or lies open.
     pub fn credentials(&self, path: &Path) -> Result<Credentials, ConfigError> {
-        let password = self
-            .secret()
-            .and_then(|secret| secret.read())
-            .map_err(|error| {
-                ConfigError::invalid(
+        let password =
+            self.secret()
+                .and_then(|secret| secret.read())
+                .map_err(ConfigError::unusable(
                     path,
-                    error.to_string(),
                     "provide the password of the account",
-                )
-            })?;
+                ))?;
         Ok(Credentials::Password {
             username: self.username.clone(),
             password,

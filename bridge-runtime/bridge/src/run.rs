@@ -47,9 +47,10 @@ impl Connections {
         let mut connections = Vec::new();
         for xmpp in &config.xmpp {
             let nickname = config.identity.nickname.as_str();
-            let occupant = xmpp.brewery.with_resource(nickname).map_err(|error| {
-                ConfigError::invalid(path, error.to_string(), "choose another nickname")
-            })?;
+            let occupant = xmpp
+                .brewery
+                .with_resource(nickname)
+                .map_err(ConfigError::unusable(path, "choose another nickname"))?;
             let mut client = ClientConfig::new(xmpp.target(path)?, xmpp.credentials(path)?);
             client.resource = Some(
                 xmpp.resource

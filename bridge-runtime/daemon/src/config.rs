@@ -59,6 +59,14 @@ impl ConfigError {
             remedy: remedy.into(),
         }
     }
+
+    /// Something that a value names cannot be used.
+    pub fn unusable<'a, E: fmt::Display>(
+        path: &'a Path,
+        remedy: &'a str,
+    ) -> impl Fn(E) -> Self + 'a {
+        move |error| Self::invalid(path, error.to_string(), remedy)
+    }
 }
 
 /// Reads a configuration file.

@@ -11,12 +11,14 @@ mod credential;
 pub mod logging;
 pub mod metrics;
 mod process;
+mod program;
 pub mod systemd;
 mod time;
 
 pub use arguments::{Arguments, Invocation};
 pub use credential::{CredentialError, Secret};
 pub use process::{CpuMeter, resident_bytes, threads};
+pub use program::{Failure, Program, runtime};
 pub use time::utc_timestamp;
 
 /// Exit code of a configuration that cannot be used (`EX_CONFIG` of sysexits).

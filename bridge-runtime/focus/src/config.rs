@@ -317,9 +317,10 @@ impl XmppConfig {
     /// # Errors
     /// The authority cannot be read.
     pub fn target(&self, path: &Path) -> Result<Target, ConfigError> {
-        let trust = Trust::from_pem_file(&self.ca_file).map_err(|error| {
-            ConfigError::invalid(path, error.to_string(), "put the site's authority there")
-        })?;
+        let trust = Trust::from_pem_file(&self.ca_file).map_err(ConfigError::unusable(
+            path,
+            "put the site's authority there",
+        ))?;
         Ok(Target {
             address: self.address.clone(),
             domain: self.domain.clone(),
@@ -332,16 +333,13 @@ impl XmppConfig {
     /// # Errors
     /// The authority or the password cannot be read.
     pub fn client(&self, path: &Path) -> Result<ClientConfig, ConfigError> {
-        let password = self
-            .secret()
-            .and_then(|secret| secret.read())
-            .map_err(|error| {
-                ConfigError::invalid(
+        let password =
+            self.secret()
+                .and_then(|secret| secret.read())
+                .map_err(ConfigError::unusable(
                     path,
-                    error.to_string(),
                     "provide the password of the account",
-                )
-            })?;
+                ))?;
         let credentials = Credentials::Password {
             username: self.username.clone(),
             password,
@@ -368,12 +366,13 @@ impl ComponentConfig {
     /// # Errors
     /// The secret cannot be read.
     pub fn client(&self, path: &Path) -> Result<ClientConfig, ConfigError> {
-        let secret = self
-            .secret()
-            .and_then(|secret| secret.read())
-            .map_err(|error| {
-                ConfigError::invalid(path, error.to_string(), "provide the component's secret")
-            })?;
+        let secret =
+            self.secret()
+                .and_then(|secret| secret.read())
+                .map_err(ConfigError::unusable(
+                    path,
+                    "provide the component's secret",
+                ))?;
         let target = Target {
             address: self.address.clone(),
             domain: self.name.clone(),

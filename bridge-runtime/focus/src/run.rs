@@ -52,9 +52,7 @@ impl Logins {
             .xmpp
             .brewery
             .with_resource(&config.xmpp.nickname)
-            .map_err(|error| {
-                ConfigError::invalid(path, error.to_string(), "choose another nickname")
-            })?;
+            .map_err(ConfigError::unusable(path, "choose another nickname"))?;
         Ok(Self {
             account: config.xmpp.client(path)?,
             component: config.component.client(path)?,
