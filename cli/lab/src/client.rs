@@ -9,18 +9,16 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::address::{CLIENT_GATEWAY, CLIENT_NAMESPACE};
 use crate::cgroup::{self, LabCgroup};
 use crate::error::LabError;
 use crate::paths::LabPaths;
-use crate::{control, files};
+use crate::{control, files, mounts};
 
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 const RESOLVED: &str = "/run/systemd/resolve";
-const NOTHING: Option<&str> = None;
 
 /// Becomes the command; returns only when that fails.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), LabError> {
@@ -38,14 +36,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), LabError> {
     setns(network, CloneFlags::CLONE_NEWNET)
         .map_err(LabError::system("enter the client's network"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(LabError::system("make mounts of its own"))?;
-    mount(
-        NOTHING,
-        "/",
-        NOTHING,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        NOTHING,
-    )
-    .map_err(LabError::system("make mounts private"))?;
+    mounts::make_private()?;
     files::make_directory(&paths.client())?;
     use_lab_names(&paths)?;
     trust_authority(&paths)?;
@@ -60,14 +51,7 @@ fn use_lab_names(paths: &LabPaths) -> Result<(), LabError> {
     let target = fs::canonicalize("/etc/resolv.conf").ok();
     if Path::new(RESOLVED).exists() {
         // Or the machine's own resolver would be asked through its socket.
-        mount(
-            Some("tmpfs"),
-            RESOLVED,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some("mode=755"),
-        )
-        .map_err(LabError::system("hide the machine's resolver"))?;
+        mounts::cover_with_tmpfs(Path::new(RESOLVED), "mode=755")?;
     }
     match target {
         Some(target) if target.starts_with(RESOLVED) => {
@@ -76,7 +60,7 @@ fn use_lab_names(paths: &LabPaths) -> Result<(), LabError> {
         Some(target) => {
             let source = paths.client().join("resolv.conf");
             files::replace(&source, text.as_bytes(), 0o644)?;
-            bind(&source, &target)
+            mounts::bind(&source, &target)
         }
         None => Ok(()),
     }
@@ -87,7 +71,7 @@ fn trust_authority(paths: &LabPaths) -> Result<(), LabError> {
     if let Ok(bundle) = fs::read_to_string(BUNDLE) {
         let source = paths.client().join("ca-certificates.crt");
         files::replace(&source, format!("{bundle}{authority}").as_bytes(), 0o644)?;
-        bind(&source, Path::new(BUNDLE))?;
+        mounts::bind(&source, Path::new(BUNDLE))?;
     }
     // Chromium trusts what its managed policy lists; DER in base64 is PEM without its frame.
     let certificate: String = authority
@@ -99,23 +83,11 @@ fn trust_authority(paths: &LabPaths) -> Result<(), LabError> {
         if !place.is_dir() {
             continue;
         }
-        mount(
-            Some("tmpfs"),
-            &place,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some("mode=755"),
-        )
-        .map_err(LabError::system("hide the browser's policies"))?;
+        mounts::cover_with_tmpfs(&place, "mode=755")?;
         let managed = place.join("policies/managed");
         files::make_directory(&managed)?;
         let file = managed.join("lab.json");
         fs::write(&file, &policy).map_err(LabError::file("write", file))?;
     }
     Ok(())
-}
-
-fn bind(source: &Path, target: &Path) -> Result<(), LabError> {
-    mount(Some(source), target, NOTHING, MsFlags::MS_BIND, NOTHING)
-        .map_err(LabError::system(format!("cover {}", target.display())))
 }

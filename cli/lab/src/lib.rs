@@ -26,6 +26,7 @@ mod holder;
 mod host;
 mod internal;
 mod lab;
+mod mounts;
 mod paths;
 mod preflight;
 mod process;

@@ -7,12 +7,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::{Ingredients, recipe};
 use crate::error::LabError;
-use crate::{files, process};
+use crate::{files, mounts, process};
 
 /// Where the builder finds its input and leaves its result.
 const SOURCES: &str = "base.sources";
@@ -97,32 +96,10 @@ fn extract(archive: &Path, root: &Path) -> Result<(), LabError> {
 }
 
 fn build_inside(work: &Path, archive: &Path) -> Result<(), LabError> {
-    let nothing = None::<&str>;
-    mount(
-        nothing,
-        "/",
-        nothing,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        nothing,
-    )
-    .map_err(LabError::system("make mounts private"))?;
-    mount(
-        Some("proc"),
-        "/proc",
-        Some("proc"),
-        MsFlags::empty(),
-        nothing,
-    )
-    .map_err(LabError::system("mount /proc"))?;
+    mounts::make_private()?;
+    mounts::mount_proc()?;
     let tmpfs = work.join("tmpfs");
-    mount(
-        Some("tmpfs"),
-        &tmpfs,
-        Some("tmpfs"),
-        MsFlags::empty(),
-        Some("size=3g,mode=755"),
-    )
-    .map_err(LabError::system("mount a tmpfs for the build"))?;
+    mounts::cover_with_tmpfs(&tmpfs, "size=3g,mode=755")?;
     let root = tmpfs.join("root");
     files::make_directory(&root)?;
     bootstrap(work, &root)?;

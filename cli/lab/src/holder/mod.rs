@@ -28,7 +28,6 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::cgroup::{self, LabCgroup};
@@ -37,7 +36,7 @@ use crate::fault::Fault;
 use crate::host::HostName;
 use crate::paths::LabPaths;
 use crate::record::Record;
-use crate::{files, process};
+use crate::{files, mounts, process};
 
 use children::Children;
 use delay::Shim;
@@ -187,34 +186,12 @@ fn use_base(paths: &LabPaths) -> Result<Option<File>, LabError> {
 fn enter_namespaces() -> Result<(), LabError> {
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNET)
         .map_err(LabError::system("make the lab's namespaces"))?;
-    let nothing = None::<&str>;
-    mount(
-        nothing,
-        "/",
-        nothing,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        nothing,
-    )
-    .map_err(LabError::system("make mounts private"))?;
-    mount(
-        Some("proc"),
-        "/proc",
-        Some("proc"),
-        MsFlags::empty(),
-        nothing,
-    )
-    .map_err(LabError::system("mount /proc"))?;
+    mounts::make_private()?;
+    mounts::mount_proc()?;
     // nspawn's and ip's own state stays in the lab, on file systems that vanish with it.
-    for directory in ["/run/systemd/nspawn", "/run/netns"] {
-        files::make_directory(Path::new(directory))?;
-        mount(
-            Some("tmpfs"),
-            directory,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some("mode=755"),
-        )
-        .map_err(LabError::system(format!("mount a tmpfs on {directory}")))?;
+    for directory in ["/run/systemd/nspawn", "/run/netns"].map(Path::new) {
+        files::make_directory(directory)?;
+        mounts::cover_with_tmpfs(directory, "mode=755")?;
     }
     Ok(())
 }
