@@ -1,5 +1,8 @@
 //! Every rendered file of a few sites, compared with the committed text under `tests/golden`.
 //!
+//! A file that is a template's text to the byte stands there as one line that names the template:
+//! what it says is the same in every site, and changes in one place.
+//!
 //! `JITCTL_UPDATE_GOLDENS=1 cargo test -p jitctl-templates --test golden` writes them anew; read the
 //! difference before committing it.
 
@@ -10,15 +13,15 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jitctl_templates::RenderOptions;
-use jitctl_templates::desired::DesiredHost;
+use jitctl_templates::desired::{DesiredHost, RenderedFile, TemplateSource};
+use jitctl_templates::{RenderOptions, templates};
 
 /// The path below the host's folder and the text of everything a host is.
 fn tree(host: &DesiredHost) -> BTreeMap<PathBuf, String> {
     let mut tree = BTreeMap::new();
     for file in &host.files {
         let path = PathBuf::from(file.path.trim_start_matches('/'));
-        let text = file.content.clone();
+        let text = text_or_source(file);
         assert!(tree.insert(path, text).is_none(), "{} twice", file.path);
     }
     let mut rest = host.clone();
@@ -29,6 +32,18 @@ fn tree(host: &DesiredHost) -> BTreeMap<PathBuf, String> {
     text.push('\n');
     tree.insert("host.json".into(), text);
     tree
+}
+
+/// The text, or where it stands word for word.
+fn text_or_source(file: &RenderedFile) -> String {
+    if let TemplateSource::BuiltIn(name) = &file.source
+        && templates()
+            .iter()
+            .any(|template| template.name == name && template.text == file.content)
+    {
+        return format!("same as files/{name}\n");
+    }
+    file.content.clone()
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
