@@ -21,6 +21,7 @@ mod roles;
 
 pub use error::RenderError;
 pub use registry::{TemplateFile, templates};
+pub use roles::SYSCTL_FILE;
 pub use secrets::AccountSlot;
 
 use std::path::PathBuf;

@@ -36,6 +36,14 @@ fn left_on(lab: &Lab, host: &str) -> String {
     .stdout
 }
 
+/// A kernel setting that every host has for itself, with the value of a bare host and ours.
+const SETTING: (&str, &str, &str) = ("net.ipv4.ip_default_ttl", "64", "61");
+
+fn setting(lab: &Lab, host: &str) -> String {
+    let words = ["exec", host, "--", "sysctl", "-n", SETTING.0];
+    lab.lab(&words).expect(0).stdout.trim().to_owned()
+}
+
 #[test]
 fn a_bridge_is_added_and_removed() {
     let lab = Lab::with_strangers("bridge", 4, &["h2"]);
@@ -43,8 +51,15 @@ fn a_bridge_is_added_and_removed() {
         lab.inventory()
             .replacen("hosts:", "# our two machines in the cellar\nhosts:", 1);
     std::fs::write(lab.folder().join("jitctl.yaml"), commented).expect("the inventory is ours");
+    // Hosts of the lab share most kernel settings with this machine, but not this one.
+    let (key, bare, ours) = SETTING;
+    let override_file = lab.folder().join("overrides/common/sysctl.conf");
+    std::fs::create_dir_all(override_file.with_file_name("")).expect("the folder is ours");
+    std::fs::write(&override_file, format!("{key} = {ours}\n")).expect("the folder is ours");
+    assert_eq!(setting(&lab, "h3"), bare);
     lab.run(&["apply", "--yes"]).expect(0);
     assert_eq!(operational(&lab), ["h2"]);
+    assert_eq!(setting(&lab, "h2"), ours);
 
     lab.run(&["add-bridge", "h3", "--lab", lab.name(), "--yes"])
         .expect(0);
@@ -53,7 +68,10 @@ fn a_bridge_is_added_and_removed() {
     assert!(reaches_xmpp(&lab, "h3"), "5222 is open for the new bridge");
     lab.run(&["plan"]).expect(0);
 
+    assert_eq!(setting(&lab, "h3"), ours);
+
     lab.run(&["remove-bridge", "h3", "--yes"]).expect(0);
+    assert_eq!(setting(&lab, "h3"), bare, "what stood before is back");
     assert_eq!(operational(&lab), ["h2"]);
     assert!(lab.inventory().contains("# our two machines in the cellar"));
     assert!(
@@ -62,4 +80,13 @@ fn a_bridge_is_added_and_removed() {
     );
     lab.run(&["plan"]).expect(0);
     assert_eq!(left_on(&lab, "h3"), "", "nothing of ours is left on h3");
+
+    // A setting that the file no longer has goes back, too, and the plan says so.
+    std::fs::remove_file(&override_file).expect("it is there");
+    let plan = lab.run(&["plan", "--on", "h2"]).expect(2);
+    let line = format!("kernel setting {key}: back to {bare}");
+    assert!(plan.stdout.contains(&line), "{plan}");
+    lab.run(&["apply", "--yes"]).expect(0);
+    assert_eq!(setting(&lab, "h2"), bare);
+    lab.run(&["plan"]).expect(0);
 }

@@ -33,6 +33,7 @@ pub mod releases;
 pub mod resolved;
 pub mod rotate;
 pub mod secrets;
+pub mod settings;
 pub mod steps;
 pub mod users;
 

@@ -126,6 +126,11 @@ impl PlanView<'_> {
             }
             lines.push(format!("{} {}", verbs.join(" and "), service.unit));
         }
+        lines.extend(
+            host.settings.iter().map(|setting| {
+                format!("kernel setting {}: back to {}", setting.key, setting.value)
+            }),
+        );
         lines.extend(host.actions.iter().map(action));
         if let Some(leaving) = &host.leaving {
             lines.push(

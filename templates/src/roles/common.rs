@@ -16,7 +16,8 @@ pub(crate) const CREDENTIALS: &str = "/etc/jitctl/credentials";
 /// Scripts that units and hooks run. Below `/etc`, as everything a check has to find beside a unit.
 pub(crate) const SCRIPTS: &str = "/etc/jitctl/scripts";
 
-const SYSCTL: &str = "/etc/sysctl.d/60-jitctl.conf";
+/// Kernel settings.
+pub const SYSCTL_FILE: &str = "/etc/sysctl.d/60-jitctl.conf";
 
 #[derive(Serialize)]
 struct SysctlView {
@@ -45,6 +46,6 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
     builder.template(
         "common/sysctl.conf",
         &view,
-        FileSpec::public(SYSCTL).on_change([Action::Sysctl(SYSCTL.to_owned())]),
+        FileSpec::public(SYSCTL_FILE).on_change([Action::Sysctl(SYSCTL_FILE.to_owned())]),
     )
 }

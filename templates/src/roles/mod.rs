@@ -14,6 +14,8 @@ use crate::engine::Engine;
 use crate::error::RenderError;
 use crate::host::HostBuilder;
 
+pub use common::SYSCTL_FILE;
+
 /// Where an inventory and options meet one host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scene<'a> {

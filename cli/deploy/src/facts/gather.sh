@@ -31,6 +31,8 @@ section lease
 [ ! -f "$state/lease.json" ] || cat "$state/lease.json"
 section interrupted
 [ ! -f "$state/journal" ] || cat "$state/journal"
+section settings
+[ ! -f "$state/settings" ] || cat "$state/settings"
 section releases
 [ ! -d "$state/releases" ] || ls "$state/releases"
 

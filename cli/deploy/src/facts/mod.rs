@@ -68,6 +68,8 @@ pub struct Facts {
     pub lease: Option<Lease>,
     /// Phase in which an apply was interrupted, if one was.
     pub interrupted: Option<String>,
+    /// Kernel settings of ours with the values that stood before them.
+    pub settings: BTreeMap<String, String>,
     /// Releases that can be put back.
     pub releases: BTreeSet<u64>,
     /// Bytes of the files that differ from what is desired; in memory only.

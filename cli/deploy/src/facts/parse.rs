@@ -55,6 +55,9 @@ pub fn parse(text: &str, root: &str, now_ms: i64) -> Result<Facts, ParseError> {
         .map_err(|error| ParseError::Manifest(error.to_string()))?;
     facts.lease = Lease::parse(sections.get("lease").copied().unwrap_or_default());
     facts.interrupted = lines("interrupted").next().map(str::to_owned);
+    for (key, value) in lines("settings").filter_map(|line| line.split_once('\t')) {
+        facts.settings.insert(key.to_owned(), value.to_owned());
+    }
     facts.releases = lines("releases")
         .filter_map(|line| line.parse().ok())
         .collect();

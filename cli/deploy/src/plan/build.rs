@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jitctl_inventory::names::HostName;
+use jitctl_templates::SYSCTL_FILE;
 use jitctl_templates::desired::Action;
 
 use super::{AccountChange, HostPlan, Leaving, ProgramChange, SitePlan, VERSION, files, services};
@@ -13,6 +14,7 @@ use crate::layout::{current_link, program_folder};
 use crate::manifest::{Manifest, OwnedFile};
 use crate::resolved::ResolvedHost;
 use crate::secrets::{MissingSecret, SecretValues};
+use crate::settings;
 
 /// Why no plan can be made.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,10 @@ pub fn plan_host(
             changes.actions.extend(restarts);
         }
     }
+    let settings = settings::compare(host, facts);
+    if !settings.is_empty() {
+        changes.actions.push(Action::Sysctl(SYSCTL_FILE.to_owned()));
+    }
     let service_changes = services::compare(host, facts);
     let actions = services::settle(&changes.actions, &service_changes, host);
     let newest = facts.releases.last().copied().unwrap_or(0);
@@ -107,6 +113,7 @@ pub fn plan_host(
         files: changes.files,
         links: changes.links,
         services: service_changes,
+        settings,
         actions,
         leaving: desired.roles.is_empty().then(|| Leaving {
             commands: firewall::farewell(&desired.firewall, facts),

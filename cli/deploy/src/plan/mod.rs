@@ -17,6 +17,7 @@ use jitctl_templates::desired::{Action, Directory, SecretName, TemplateSource};
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
+use crate::settings::Setting;
 
 pub use build::{PlanError, next_manifest, plan_host, plan_site};
 
@@ -63,6 +64,9 @@ pub struct HostPlan {
     pub firewall: Option<FirewallChange>,
     /// Units to enable, start or stop.
     pub services: Vec<ServiceChange>,
+    /// Kernel settings that get the value back that stood before ours.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
     /// Reloads and restarts, without doubles, in order.
     pub actions: Vec<Action>,
     /// What people will notice.
@@ -217,6 +221,16 @@ impl SitePlan {
 }
 
 impl HostPlan {
+    /// Whether an apply starts, restarts or reloads a unit.
+    pub fn disturbs(&self, unit: &str) -> bool {
+        let acted_on = |action: &Action| match action {
+            Action::Restart(other) | Action::Reload(other) => other == unit,
+            Action::DaemonReload | Action::Sysctl(_) => false,
+        };
+        let started = |service: &ServiceChange| service.start && service.unit == unit;
+        self.actions.iter().any(acted_on) || self.services.iter().any(started)
+    }
+
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
         !self.records && self.leaving.is_none() && self.count() == 0
@@ -233,6 +247,7 @@ impl HostPlan {
             + self.accounts.len()
             + usize::from(self.firewall.is_some())
             + self.services.len()
+            + self.settings.len()
             + self.actions.len()
     }
 }

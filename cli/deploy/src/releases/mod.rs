@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use jitctl_inventory::names::HostName;
+use jitctl_templates::SYSCTL_FILE;
 use jitctl_transport::{Remote, RemoteError, Script, quote};
 
 use crate::facts::Facts;
 use crate::firewall::{self, RULESET};
 use crate::lease::{self, Holder, LeaseError};
 use crate::plan::FirewallChange;
+use crate::settings;
 use crate::steps::{self, FUNCTIONS, KEEP};
 
 /// Why a release cannot be put back.
@@ -121,6 +123,11 @@ pub fn script(current: u64, target: u64, holder: &Holder, root: &str) -> Script 
     }
     text.push_str(RESTORE);
     text.push_str(steps::restore_fragment());
+    text.push_str(settings::FUNCTIONS);
+    append!(
+        text,
+        "keep_settings \"$root\"{SYSCTL_FILE}\nload_settings {SYSCTL_FILE}\n"
+    );
     text.push_str(RESTART);
     Script::new(format!("put release {target} back"), text, deadline)
 }

@@ -11,6 +11,7 @@ use crate::accounts::{Credential, NoRandomness, account_path, accounts_folder};
 use crate::layout::{MANIFEST, current_link};
 use crate::plan::Change;
 use crate::secrets::SecretValues;
+use crate::settings;
 
 /// `save PATH` keeps a file, a link, or the fact that there is none, under `$keep`. A path that was
 /// kept before stays as it was kept: after an interrupted apply the first copy is the good one.
@@ -82,6 +83,7 @@ pub fn activate(
 ) -> Result<Option<Script>, NoRandomness> {
     let plan = context.plan;
     let mut saves = line(&["save", MANIFEST]);
+    saves.push_str(&keep_settings(context));
     let mut body = String::new();
     let mut input = Vec::new();
     for folder in &plan.directories {
@@ -168,6 +170,19 @@ pub fn activate(
     Ok(Some(
         Script::new(Phase::Activate.title(), text, deadline).with_input(input),
     ))
+}
+
+/// Keeps what stands of the kernel settings that the new files bring.
+fn keep_settings(context: &Context<'_>) -> String {
+    let mut text = String::new();
+    for (index, file) in carried(context) {
+        let action = Action::Sysctl(file.path.clone());
+        if context.plan.actions.contains(&action) {
+            text.push_str(settings::FUNCTIONS);
+            append!(text, "keep_settings \"$staging\"/{}\n", staged_name(index));
+        }
+    }
+    text
 }
 
 /// Strikes the files that change from the records until the end: whatever an interrupted apply
@@ -257,7 +272,12 @@ pub fn roll_back(context: &Context<'_>) -> Script {
             Action::Reload(unit) => {
                 text.push_str(&line(&["systemctl", "reload-or-restart", unit]));
             }
-            Action::DaemonReload | Action::Sysctl(_) => {}
+            Action::Sysctl(path) => {
+                text.push_str(settings::FUNCTIONS);
+                append!(text, "keep_settings \"$root\"{path}\n");
+                text.push_str(&line(&["load_settings", path]));
+            }
+            Action::DaemonReload => {}
         }
     }
     text.push_str("rm -rf \"$staging\"; rm -f \"$state/journal\" \"$state/lease.json\"\nexit 0\n");

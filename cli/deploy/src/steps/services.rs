@@ -6,6 +6,7 @@ use jitctl_templates::desired::Action;
 use jitctl_transport::Script;
 
 use super::{Context, Phase, line};
+use crate::settings;
 
 /// Shell function: the last lines of a unit's log on standard error.
 pub(crate) const EVIDENCE: &str = r#"evidence() {
@@ -21,13 +22,6 @@ const FUNCTIONS: &str = r#"act() {
     cat "$state/said"
     evidence "$2" 2>&1
     exit 70
-}
-apply_sysctl() {
-    systemctl restart systemd-sysctl.service 2> /dev/null || true
-    sed -n 's/^\([a-z][^ =]*\) *= *\(.*\)$/\1 \2/p' "$root$1" | while read -r key value; do
-        now=$(sysctl -n "$key" 2> /dev/null || echo absent)
-        [ "$(echo $now)" = "$(echo $value)" ] || printf 'warning\t%s stays %s: not settable on this host\n' "$key" "$now"
-    done
 }
 "#;
 
@@ -54,7 +48,8 @@ pub fn services(context: &Context<'_>) -> Option<Script> {
     }
     for action in &plan.actions {
         if let Action::Sysctl(path) = action {
-            text.push_str(&line(&["apply_sysctl", path]));
+            text.push_str(settings::FUNCTIONS);
+            text.push_str(&line(&["load_settings", path]));
         }
     }
     let enable: Vec<&str> = plan
