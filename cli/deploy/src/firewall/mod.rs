@@ -6,6 +6,8 @@
 
 mod guard;
 
+use std::collections::BTreeSet;
+
 use jitctl_inventory::model::FirewallBackend;
 use jitctl_templates::desired::{DesiredHost, FirewallIntent};
 use jitctl_templates::firewall::{firewalld, ufw};
@@ -128,43 +130,51 @@ fn firewalld_changes(
     facts: &Facts,
     files: &[FileChange],
 ) -> (Commands, Commands) {
-    let commands = firewalld::commands(&host.desired.firewall);
-    let permanent = |words: &&Vec<String>| words.iter().any(|word| word == "--permanent");
-    let missing: Commands = commands
+    let mut commands = firewalld::commands(&host.desired.firewall);
+    let present = &facts.firewall.rules;
+    let wanted: BTreeSet<String> = commands
         .iter()
-        .filter(permanent)
-        .filter(|words| !firewalld_has(facts, words))
-        .cloned()
+        .filter_map(|words| added_rule(words))
         .collect();
+    let stale: Vec<String> = present.difference(&wanted).cloned().collect();
+    let removals = firewalld::removals(&stale);
     let rewritten = files
         .iter()
         .any(|file| file.path.starts_with("/etc/firewalld/"));
-    if missing.is_empty() && !rewritten {
+    if wanted.is_subset(present) && removals.is_empty() && !rewritten {
         return (Vec::new(), Vec::new());
     }
-    let reload = vec!["firewall-cmd".to_owned(), "--reload".to_owned()];
-    let mut undo: Commands = missing
+    let missing = commands
         .iter()
-        .map(|words| {
-            words
-                .iter()
-                .map(|word| word.replacen("--add-", "--remove-", 1))
-                .collect()
-        })
+        .filter(|words| added_rule(words).is_some_and(|rule| !present.contains(&rule)));
+    let mut undo: Commands = missing
+        .chain(&removals)
+        .filter(|words| words.iter().any(|word| word == "--permanent"))
+        .map(|words| words.iter().map(|word| undo_firewalld(word)).collect())
         .collect();
-    undo.push(reload);
+    undo.push(vec!["firewall-cmd".to_owned(), "--reload".to_owned()]);
+    // Additions first, so that nothing is closed in between that stays open.
+    commands.extend(removals);
     (commands, undo)
 }
 
-fn firewalld_has(facts: &Facts, words: &[String]) -> bool {
-    words.iter().any(|word| {
-        let rule = word.strip_prefix("--add-rich-rule=").map(str::to_owned);
-        let service = word
-            .strip_prefix("--add-service=")
-            .map(|name| format!("service {name}"));
-        rule.or(service)
-            .is_some_and(|rule| facts.firewall.rules.contains(&rule))
+/// The rule that a command of firewalld adds, as facts show it.
+fn added_rule(words: &[String]) -> Option<String> {
+    words.iter().find_map(|word| {
+        let service = || word.strip_prefix("--add-service=");
+        word.strip_prefix("--add-rich-rule=")
+            .map(str::to_owned)
+            .or_else(|| service().map(|name| format!("service {name}")))
     })
+}
+
+/// `--add-…` against `--remove-…`.
+fn undo_firewalld(word: &str) -> String {
+    if word.starts_with("--remove-") {
+        word.replacen("--remove-", "--add-", 1)
+    } else {
+        word.replacen("--add-", "--remove-", 1)
+    }
 }
 
 /// The lines of a ruleset's diff that open or close something.
@@ -190,6 +200,21 @@ mod tests {
         assert_eq!(undo_ufw(&allow), words("ufw --force delete allow 443/tcp"));
         let delete = words("ufw --force delete allow 443/tcp");
         assert_eq!(undo_ufw(&delete)[..3], words("ufw allow 443/tcp")[..]);
+    }
+
+    #[test]
+    fn a_firewalld_command_and_its_undoing_are_mirror_images() {
+        let pairs = [
+            ("--add-service=jitctl", "--remove-service=jitctl"),
+            ("--add-rich-rule=rule a", "--remove-rich-rule=rule a"),
+            ("--permanent", "--permanent"),
+        ];
+        for (word, opposite) in pairs {
+            assert_eq!(undo_firewalld(word), opposite);
+            assert_eq!(undo_firewalld(opposite), word);
+        }
+        let words = ["firewall-cmd", "--permanent", "--add-service=jitctl"].map(str::to_owned);
+        assert_eq!(added_rule(&words).as_deref(), Some("service jitctl"));
     }
 
     #[test]
