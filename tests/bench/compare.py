@@ -5,7 +5,7 @@ All three manage the same files with the same bytes, modes and owners, the same 
 same services; accounts are files of Prosody. Ansible runs with pipelining, ControlPersist and as
 many forks as hosts. The floor is one fresh ssh session and one script that hashes the same files.
 
-    sudo tests/bench/compare.py [--runs 5]     (after `cargo xtask dist`)
+    cargo xtask compare [--runs 5]     sets up, builds, and runs this as root
 
 Prints a table of medians in seconds. Needs PyPI once, for a virtual environment in dist/bench.
 """

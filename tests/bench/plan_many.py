@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`jitctl plan --offline` for sites of growing size: seconds, and whether they grow linearly.
 
-    tests/bench/plan_many.py                  (after `cargo xtask dist`)
+    tests/bench/plan_many.py                  (`cargo xtask compare` builds first and runs it too)
 """
 
 import pathlib

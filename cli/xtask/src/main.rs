@@ -9,6 +9,7 @@
     reason = "a development tool that talks to a terminal"
 )]
 
+mod compare;
 mod demo;
 mod dist;
 mod licences;
@@ -26,6 +27,7 @@ cargo xtask TASK
   demo      set up this machine, build, and deploy the demonstration site in the lab
   test      run everything: format, lints, unit tests, schema, end-to-end tests (as root)
   faults    break a site in the lab in every known way and print what the doctor says (as root)
+  compare   measure applies beside ansible-core and pyinfra, and plans of large sites
   dist      build the static programs into dist/; `--arch aarch64` adds those for ARM hosts
   page      build the meeting page alone into dist/artifacts/any
   setup     install what is missing from Debian, and the Rust target
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(),
         Some("test") => test::run(&rest),
         Some("faults") => test::faults(),
+        Some("compare") => compare::run(&rest),
         Some("dist") => dist::run(&rest),
         Some("page") => setup::run().and_then(|()| page::build()),
         Some("setup") => setup::run(),

@@ -70,6 +70,12 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// Installs what is missing for comparisons with other tools, too.
+pub(crate) fn for_comparison() -> Result<()> {
+    run()?;
+    packages(&["python3", "python3-venv"])
+}
+
 /// Whether a Node.js that is new enough is on the path, with its npm.
 fn has_node() -> bool {
     let version = |program: &str| {
