@@ -19,6 +19,7 @@ install() {
     apt-get -q -y $sources -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef \
         -o Dpkg::Options::=--force-confold --no-install-recommends install "$@" < /dev/null >&2
 }
+update() { apt-get -q $sources -o DPkg::Lock::Timeout=120 update < /dev/null >&2; }
 # An earlier installation may have been cut off.
 dpkg --configure -a --force-confdef --force-confold < /dev/null >&2 || true
 "#;
@@ -36,11 +37,9 @@ pub fn packages(context: &Context<'_>) -> Option<Script> {
         let names = names.join(" ");
         text.push_str(&sources(context));
         text.push_str(INSTALL);
-        // Fresh hosts have no lists, old ones stale lists: both show at the first try.
-        append!(
-            text,
-            "install {names} || {{ apt-get -q $sources -o DPkg::Lock::Timeout=120 update < /dev/null >&2; install {names}; }}\n"
-        );
+        // Fresh hosts have no lists; that lists are too old shows at the first try.
+        text.push_str("set -- \"$root\"/var/lib/apt/lists/*_Packages*\n[ -e \"$1\" ] || update\n");
+        append!(text, "install {names} || {{ update; install {names}; }}\n");
     }
     text.push_str("user() {\n    getent passwd \"$1\" > /dev/null || useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin \"$1\"\n}\n");
     for user in &plan.users {

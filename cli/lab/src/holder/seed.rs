@@ -50,7 +50,8 @@ pub(super) fn seed(holder: &Holder, host: &Host) -> Result<(), LabError> {
         "etc/apt/apt.conf.d/00lab-proxy",
         &format!(
             "Acquire::http::Proxy \"http://{GATEWAY}:{PROXY_PORT}\";\n\
-             Acquire::https::Proxy \"http://{GATEWAY}:{PROXY_PORT}\";\n"
+             Acquire::https::Proxy \"http://{GATEWAY}:{PROXY_PORT}\";\n\
+             Acquire::Languages \"none\";\n"
         ),
         0o644,
     )?;
