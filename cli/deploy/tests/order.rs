@@ -158,10 +158,14 @@ async fn main_comes_first_then_one_bridge_then_the_others() {
     let ran = run(false, Arc::new(|_, _| Ok(green()))).await;
     assert_eq!(ran.report.exit_code(), 0);
     let recorded = ran.first("main", "record the release");
-    assert!(recorded < ran.first("b1", "carry files"));
+    assert!(recorded < ran.first("b1", "switch files"));
     let canary = ran.first("b1", "record the release");
     for bridge in ["b2", "b3"] {
-        assert!(canary < ran.first(bridge, "carry files"));
+        assert!(canary < ran.first(bridge, "switch files"));
+    }
+    // Nothing is switched before all that can be refused was looked at.
+    for host in ["main", "b1", "b2", "b3"] {
+        assert!(ran.last(host, "check files") < ran.first("main", "switch files"));
     }
     let phases = [
         "take the lease",
@@ -262,10 +266,40 @@ async fn a_red_canary_stops_the_other_bridges() {
     );
     assert_eq!(
         ran.titles_of("b2"),
-        ["take the lease", "give the lease back"]
+        [
+            "take the lease",
+            "carry files",
+            "install packages",
+            "check files",
+            "give up"
+        ]
     );
     let outcome = &ran.report.hosts[&"b2".into()];
     assert!(matches!(outcome, HostOutcome::Skipped { .. }));
+}
+
+#[tokio::test]
+async fn a_main_that_refuses_its_files_keeps_all_others_as_they_are() {
+    let refusing = |host: &str, script: &Script| {
+        if host == "main" && script.title == "check files" {
+            return Ok(Output {
+                status: Some(1),
+                stdout: Vec::new(),
+                stderr: "refused by: nginx -t\n".to_owned(),
+            });
+        }
+        Ok(green())
+    };
+    let ran = run(false, Arc::new(refusing)).await;
+    assert_eq!(ran.report.exit_code(), 1);
+    assert!(
+        ran.calls
+            .iter()
+            .all(|(_, script)| script.title != "switch files")
+    );
+    for host in ["main", "b1", "b2", "b3"] {
+        assert_eq!(ran.titles_of(host).last(), Some(&"give up"), "{host}");
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! One host, phase by phase.
+//! One host, phase by phase, in two halves: [`prepare`] and [`Run::switch_over`].
 //!
 //! Up to `Check` nothing of ours is in place: a failure there throws the staged bytes away. From
 //! `Activate` on, a failure puts the kept state back. A broken link leaves the rest to the next
@@ -20,7 +20,7 @@ use crate::steps::{self, Context, Phase};
 use crate::{firewall, lease};
 
 /// What one host's phases share.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     remote: &'a dyn Remote,
     context: Context<'a>,
     facts: &'a Facts,
@@ -29,6 +29,8 @@ struct Run<'a> {
     events: &'a UnboundedSender<Event>,
     total: usize,
     done: usize,
+    /// Time spent on this host; waiting for others does not count.
+    spent: Duration,
 }
 
 /// How a phase ended when not well.
@@ -51,15 +53,15 @@ impl From<RemoteError> for Stop {
     }
 }
 
-/// Brings one host to its plan. The lease is ours already.
-pub(super) async fn apply_host(
+/// Brings everything to one host that its plan needs and has it checked. Nothing is switched yet.
+/// The lease is ours already.
+pub(super) async fn prepare<'a>(
     name: &HostName,
-    plan: &SitePlan,
-    site: Site<'_>,
-    options: &ApplyOptions,
-    events: &UnboundedSender<Event>,
-) -> HostOutcome {
-    let started = Instant::now();
+    plan: &'a SitePlan,
+    site: Site<'a>,
+    options: &'a ApplyOptions,
+    events: &'a UnboundedSender<Event>,
+) -> Result<Run<'a>, HostError> {
     let parts = (
         plan.host(name),
         site.hosts.iter().find(|host| host.desired.host == *name),
@@ -67,7 +69,7 @@ pub(super) async fn apply_host(
         site.remotes.get(name),
     );
     let (Some(plan), Some(host), Some(facts), Some(remote)) = parts else {
-        return HostOutcome::failed(HostError::Remote(unknown(name)));
+        return Err(HostError::Remote(unknown(name)));
     };
     let context = Context {
         plan,
@@ -85,14 +87,15 @@ pub(super) async fn apply_host(
         events,
         total: count_phases(plan, host),
         done: 0,
+        spent: Duration::ZERO,
     };
-    match run.all().await {
-        Ok(()) => HostOutcome::Applied {
-            release: plan.release,
-            changes: plan.count(),
-            duration: started.elapsed(),
-        },
-        Err(error) => HostOutcome::failed(error),
+    let started = Instant::now();
+    match run.bring_and_check().await {
+        Ok(()) => {
+            run.spent = started.elapsed();
+            Ok(run)
+        }
+        Err(stop) => Err(run.give_up(stop).await),
     }
 }
 
@@ -115,23 +118,35 @@ fn count_phases(plan: &HostPlan, host: &ResolvedHost) -> usize {
 }
 
 impl Run<'_> {
-    async fn all(&mut self) -> Result<(), HostError> {
-        if let Err(stop) = self.prepare().await {
-            return Err(self.give_up(stop).await);
-        }
+    /// Switches a prepared host to its plan and waits until it works.
+    pub(super) async fn switch_over(mut self) -> HostOutcome {
+        let started = Instant::now();
         let counted = self.disturbed_bridges().await;
-        match self.switch().await {
-            Ok(()) => {
-                self.wait_for_bridges(&counted).await;
-                Ok(())
-            }
+        let switched = match self.switch().await {
+            Ok(()) => Ok(()),
             Err(Stop::Error(error)) => Err(error),
             Err(Stop::Red(gate)) => Err(self.roll_back(gate).await),
+        };
+        if let Err(error) = switched {
+            return HostOutcome::failed(error);
+        }
+        self.wait_for_bridges(&counted).await;
+        HostOutcome::Applied {
+            release: self.context.plan.release,
+            changes: self.context.plan.count(),
+            duration: self.spent + started.elapsed(),
         }
     }
 
+    /// Throws away what was prepared and gives the lease back, if the host can still be reached:
+    /// else the next apply does the one and time the other.
+    pub(super) async fn discard(self) {
+        let discard = steps::discard(self.context.lease, self.context.root);
+        let _ = self.remote.run(discard).await;
+    }
+
     /// Everything before the switch.
-    async fn prepare(&mut self) -> Result<(), Stop> {
+    async fn bring_and_check(&mut self) -> Result<(), Stop> {
         if self.options.check_basis {
             let facts = gather_one(self.context.host, self.remote, self.context.root).await?;
             if facts.basis() != self.context.plan.basis {
@@ -197,7 +212,14 @@ impl Run<'_> {
         let gates = &self.context.host.desired.gates;
         let limit = self.options.gate_limit;
         let prologue = self.context.prologue(Phase::Gates, limit * 2);
-        if let Some(script) = gates::script(gates, &prologue, limit) {
+        let disturbed: Vec<&str> = gates
+            .iter()
+            .filter_map(|gate| match gate {
+                Gate::UnitActive(unit) if self.context.plan.disturbs(unit) => Some(unit.as_str()),
+                _ => None,
+            })
+            .collect();
+        if let Some(script) = gates::script(gates, &disturbed, &prologue, limit) {
             self.phase(Phase::Gates, Some(script)).await?;
         }
         for gate in gates {
@@ -333,8 +355,8 @@ impl Run<'_> {
         }
     }
 
-    /// Throws staged bytes away and gives the lease back, if the host can still be reached.
-    async fn give_up(&self, stop: Stop) -> HostError {
+    /// The error of a preparation that failed, with its traces removed.
+    async fn give_up(self, stop: Stop) -> HostError {
         let error = match stop {
             Stop::Error(error) => error,
             Stop::Red(gate) => HostError::Refused {
@@ -344,9 +366,7 @@ impl Run<'_> {
             },
         };
         if !matches!(error, HostError::Remote(_) | HostError::LeaseLost { .. }) {
-            // The next apply throws the staged bytes away as well.
-            let discard = steps::discard(self.context.lease, self.context.root);
-            let _ = self.remote.run(discard).await;
+            self.discard().await;
         }
         error
     }

@@ -1,8 +1,9 @@
 //! Carries out plans.
 //!
-//! [`gather`] asks all hosts; [`apply`] carries out a [`SitePlan`] in the order MAIN hosts, one
-//! bridge as canary, the other bridges side by side, and stops at the first red host. Progress goes
-//! out as [`Event`]s; nothing is printed. A host is touched only by what its plan says.
+//! [`gather`] asks all hosts; [`apply`] carries out a [`SitePlan`]: all hosts are prepared side by
+//! side, then switched in the order MAIN hosts, one bridge as canary, the other bridges side by
+//! side, up to the first red host. Progress goes out as [`Event`]s; nothing is printed. A host is
+//! touched only by what its plan says.
 
 mod error;
 mod gather;
@@ -179,25 +180,74 @@ pub async fn apply(
         }
         return report;
     }
-    let waves = order::waves(plan, &ready);
+    let prepared = prepare_all(&ready, plan, site, options, events).await;
+    switch_in_order(
+        order::waves(plan, &ready),
+        prepared,
+        options,
+        events,
+        &mut report,
+    )
+    .await;
+    report
+}
+
+/// Hosts that are ready to be switched, and why the others are not.
+type Prepared<'a> = BTreeMap<HostName, Result<host::Run<'a>, HostError>>;
+
+/// Prepares all hosts side by side: what takes long or may be refused is over before the first
+/// host is switched.
+async fn prepare_all<'a>(
+    ready: &[HostName],
+    plan: &'a SitePlan,
+    site: Site<'a>,
+    options: &'a ApplyOptions,
+    events: &'a UnboundedSender<Event>,
+) -> Prepared<'a> {
+    futures_util::stream::iter(ready.to_vec())
+        .map(|name| async move {
+            let run = Box::pin(host::prepare(&name, plan, site, options, events)).await;
+            (name, run)
+        })
+        .buffer_unordered(options.parallel.max(1))
+        .collect()
+        .await
+}
+
+/// Switches wave after wave. Once a host failed, later waves keep what they have.
+async fn switch_in_order(
+    waves: Vec<Vec<HostName>>,
+    mut prepared: Prepared<'_>,
+    options: &ApplyOptions,
+    events: &UnboundedSender<Event>,
+    report: &mut ApplyReport,
+) {
     let mut stopped: Option<String> = None;
     for wave in waves {
-        if let Some(because) = &stopped {
-            give_back(&wave, site.remotes, options).await;
-            for name in &wave {
-                report.set(name, HostOutcome::skipped(because));
-            }
-            continue;
-        }
-        let outcomes: Vec<(HostName, HostOutcome)> = futures_util::stream::iter(wave)
-            .map(|name| async move {
-                let outcome = Box::pin(host::apply_host(&name, plan, site, options, events)).await;
-                // Nobody may listen: a closed channel is no error.
-                let _ = events.send(Event::HostDone {
-                    host: name.clone(),
-                    ok: outcome.is_ok(),
-                });
-                (name, outcome)
+        let runs = wave
+            .into_iter()
+            .filter_map(|name| prepared.remove_entry(&name));
+        let outcomes: Vec<(HostName, HostOutcome)> = futures_util::stream::iter(runs)
+            .map(|(name, run)| {
+                let stopped = stopped.as_deref();
+                async move {
+                    let outcome = match (run, stopped) {
+                        (Err(error), _) => HostOutcome::failed(error),
+                        (Ok(run), Some(because)) => {
+                            run.discard().await;
+                            HostOutcome::skipped(because)
+                        }
+                        (Ok(run), None) => Box::pin(run.switch_over()).await,
+                    };
+                    if !matches!(outcome, HostOutcome::Skipped { .. }) {
+                        // Nobody may listen: a closed channel is no error.
+                        let _ = events.send(Event::HostDone {
+                            host: name.clone(),
+                            ok: outcome.is_ok(),
+                        });
+                    }
+                    (name, outcome)
+                }
             })
             .buffer_unordered(options.parallel.max(1))
             .collect()
@@ -209,7 +259,6 @@ pub async fn apply(
             report.set(&name, outcome);
         }
     }
-    report
 }
 
 async fn take_leases(

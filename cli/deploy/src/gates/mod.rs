@@ -9,7 +9,7 @@ use jitctl_templates::desired::{Gate, Protocol};
 use jitctl_transport::{Remote, RemoteError, Script, quote};
 use serde::{Deserialize, Serialize};
 
-use crate::steps::EVIDENCE;
+use crate::steps::{EVIDENCE, line};
 
 /// A gate that stayed red.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,27 +34,29 @@ const HTTP: &str = r#"http_get() {
 }
 "#;
 
-const FUNCTIONS: &str = r#"unit_active() {
-    [ "$(systemctl show -p ActiveState --value "$1")" = active ] || return 1
-    # Active, and still the same process a moment later: not in a restart loop.
-    first=$(systemctl show -p NRestarts -p MainPID "$1")
-    sleep 0.3
-    [ "$(systemctl show -p NRestarts -p MainPID "$1")" = "$first" ] && [ "$(systemctl show -p ActiveState --value "$1")" = active ]
+const FUNCTIONS: &str = r#"mkdir -p "$staging"
+unit_active() { [ "$(systemctl show -p ActiveState --value "$1")" = active ]; }
+remember() { systemctl show -p ActiveState -p NRestarts -p MainPID "$1" > "$staging/$1.seen"; }
+# Active, and the same process as a moment ago: not in a restart loop.
+unit_stays() {
+    mv -f "$staging/$1.seen" "$staging/$1.before"
+    remember "$1"
+    cmp -s "$staging/$1.before" "$staging/$1.seen" && unit_active "$1"
 }
 listening() { ss -H -ln"$1" "sport = :$2" 2> /dev/null | grep -q .; }
 http_ok() { http_get "$1" > /dev/null; }
 # The bridge that runs now is in every brewery it is to be in.
 joined() {
-    http_get http://127.0.0.1:8080/debug > "$state/joined" &&
-        grep -q '"joined":true' "$state/joined" && ! grep -q '"joined":false' "$state/joined"
+    http_get http://127.0.0.1:8080/debug > "$staging/joined" &&
+        grep -q '"joined":true' "$staging/joined" && ! grep -q '"joined":false' "$staging/joined"
 }
 # A room's address gives a page, under the certificate that is in place.
 page_served() {
     printf 'GET /jitctl-gate HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$1" |
         timeout 5 openssl s_client -quiet -connect 127.0.0.1:443 -servername "$1" -verify_hostname "$1" \
             -CAfile "$2" -partial_chain -no_check_time -verify_return_error 2> /dev/null |
-        tr -d '\r' | sed '/^$/q' | tr '[:upper:]' '[:lower:]' > "$state/page"
-    grep -q '^http/1.1 200 ' "$state/page" && grep -q '^content-type: text/html' "$state/page"
+        tr -d '\r' | sed '/^$/q' | tr '[:upper:]' '[:lower:]' > "$staging/page"
+    grep -q '^http/1.1 200 ' "$staging/page" && grep -q '^content-type: text/html' "$staging/page"
 }
 end=$(($(date +%s) + limit))
 gate() {
@@ -112,32 +114,34 @@ fn unit_behind(gate: &Gate, gates: &[Gate]) -> String {
     .unwrap_or_default()
 }
 
-/// The script for the gates that a host can see by itself; nothing when there are none.
-pub fn script(gates: &[Gate], prologue: &str, limit: Duration) -> Option<Script> {
+/// The script for the gates that a host can see by itself; nothing when there are none. Units among
+/// `disturbed`, which this apply started, restarted or reloaded, must also stay as they are for a
+/// moment: while the other gates are looked at, and a little longer.
+pub fn script(
+    gates: &[Gate],
+    disturbed: &[&str],
+    prologue: &str,
+    limit: Duration,
+) -> Option<Script> {
     let mut body = String::new();
-    for gate in gates {
-        let command = match gate {
-            Gate::UnitActive(unit) => format!("unit_active {}", quote(unit)),
-            Gate::Listening(protocol, port) => {
-                let letter = if *protocol == Protocol::Tcp { "t" } else { "u" };
-                format!("listening {letter} {port}")
-            }
-            Gate::HttpOk(url) => format!("http_ok {}", quote(url)),
-            Gate::PageServed {
-                domain,
-                certificate,
-            } => format!("page_served {} {}", quote(domain), quote(certificate)),
-            // The focus may still count the session that a restart ended: first the bridge itself
-            // is to be in its brewery, then `wait_counted` asks the focus.
-            Gate::BridgeCounted(_) => "joined".to_owned(),
-        };
-        let unit = unit_behind(gate, gates);
-        append!(
-            body,
-            "gate {} {} {command}\n",
-            quote(&describe(gate)),
-            quote(&unit)
-        );
+    let (units, others): (Vec<_>, Vec<_>) = gates
+        .iter()
+        .partition(|gate| matches!(gate, Gate::UnitActive(_)));
+    for gate in &units {
+        body.push_str(&command(gate, gates));
+    }
+    for unit in disturbed {
+        body.push_str(&line(&["remember", unit]));
+    }
+    for gate in &others {
+        body.push_str(&command(gate, gates));
+    }
+    if !disturbed.is_empty() {
+        body.push_str("sleep 0.3\n");
+    }
+    for unit in disturbed {
+        let title = describe(&Gate::UnitActive((*unit).to_owned()));
+        body.push_str(&line(&["gate", &title, unit, "unit_stays", unit]));
     }
     if body.is_empty() {
         return None;
@@ -148,6 +152,31 @@ pub fn script(gates: &[Gate], prologue: &str, limit: Duration) -> Option<Script>
     );
     let deadline = limit + Duration::from_secs(30);
     Some(Script::new("wait until it works", text, deadline))
+}
+
+/// The line of the script for one gate.
+fn command(gate: &Gate, gates: &[Gate]) -> String {
+    let title = describe(gate);
+    let unit = unit_behind(gate, gates);
+    let mut words = vec!["gate", title.as_str(), unit.as_str()];
+    let port;
+    match gate {
+        Gate::UnitActive(unit) => words.extend(["unit_active", unit]),
+        Gate::Listening(protocol, number) => {
+            port = number.to_string();
+            let letter = if *protocol == Protocol::Tcp { "t" } else { "u" };
+            words.extend(["listening", letter, &port]);
+        }
+        Gate::HttpOk(url) => words.extend(["http_ok", url]),
+        Gate::PageServed {
+            domain,
+            certificate,
+        } => words.extend(["page_served", domain, certificate]),
+        // The focus may still count the session that a restart ended: first the bridge itself is
+        // to be in its brewery, then `wait_counted` asks the focus.
+        Gate::BridgeCounted(_) => words.push("joined"),
+    }
+    line(&words)
 }
 
 /// Exit status of the gate script when a gate stayed red.
@@ -248,9 +277,38 @@ mod tests {
             Gate::UnitActive("prosody.service".to_owned()),
             Gate::Listening(Protocol::Tcp, 5222),
         ];
-        let text = script(&gates, "", Duration::from_secs(5)).unwrap().text;
+        let text = script(&gates, &[], "", Duration::from_secs(5))
+            .unwrap()
+            .text;
         assert!(
             text.contains("gate 'something listens on 5222/tcp' prosody.service listening t 5222")
+        );
+        assert!(!text.contains("sleep 0.3"), "nothing was restarted");
+    }
+
+    #[test]
+    fn what_was_restarted_is_looked_at_twice() {
+        let gates = [
+            Gate::UnitActive("a.service".to_owned()),
+            Gate::UnitActive("b.service".to_owned()),
+            Gate::Listening(Protocol::Tcp, 80),
+        ];
+        let script = script(&gates, &["b.service"], "", Duration::from_secs(5)).unwrap();
+        let body = script
+            .text
+            .rsplit_once("green\\t%s\\n' \"$title\"\n}\n")
+            .unwrap()
+            .1;
+        assert_eq!(
+            body.lines().collect::<Vec<_>>(),
+            [
+                "gate 'a.service is active' a.service unit_active a.service",
+                "gate 'b.service is active' b.service unit_active b.service",
+                "remember b.service",
+                "gate 'something listens on 80/tcp' '' listening t 80",
+                "sleep 0.3",
+                "gate 'b.service is active' b.service unit_stays b.service",
+            ]
         );
     }
 }

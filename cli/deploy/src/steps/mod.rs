@@ -113,7 +113,7 @@ pub(crate) const FUNCTIONS: &str = r#"tab=$(printf '\t')
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 [ -z "$root" ] || PATH=$root/bin:$PATH
 # A folder that services can enter; those that must be private are desired as such.
-public() { (umask 022; mkdir -p "$1"); }
+public() { [ -d "$1" ] || (umask 022; mkdir -p "$1"); }
 "#;
 
 impl Context<'_> {

@@ -26,7 +26,10 @@ const FUNCTIONS: &str = r#"take() {
     head -c "$1" > "$3"
     [ "$(sha256sum < "$3")" = "$2  -" ] || fail "$3 did not arrive whole"
 }
-stage() { take "$1" "$2" "$staging/$3"; }
+stage() {
+    head -c "$1" > "$staging/$3"
+    printf '%s  %s\n' "$2" "$3" >> "$staging/sums"
+}
 program() {
     public "$root$3"
     take "$1" "$2" "$root$3/.$4.new"
@@ -87,6 +90,9 @@ pub fn stage(
         let size = file.content.len().to_string();
         body.push_str(&line(&["stage", &size, &file.sha256, &staged_name(index)]));
         input.extend_from_slice(&file.content);
+    }
+    if !body.is_empty() {
+        body.push_str("(cd \"$staging\"; sha256sum --quiet -c sums >&2) || fail 'a file did not arrive whole'\n");
     }
     for program in context
         .plan

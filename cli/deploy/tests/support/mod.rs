@@ -44,7 +44,7 @@ show)
         for unit; do
             printf 'Id=%s\nActiveState=%s\nUnitFileState=%s\n\n' "$unit" "$(state "$unit")" "$(enabled "$unit")"
         done ;;
-    *) printf 'NRestarts=0\nMainPID=1\n' ;;
+    *) for unit; do :; done; printf 'ActiveState=%s\nNRestarts=0\nMainPID=1\n' "$(state "$unit")" ;;
     esac ;;
 start | restart)
     echo "$*" >> "$here/calls"
