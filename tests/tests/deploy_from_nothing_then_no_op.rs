@@ -1,5 +1,7 @@
 //! From three bare hosts to a site, and a second apply that touches nothing.
 
+#![expect(clippy::expect_used, reason = "a broken set-up ends the test")]
+
 use jitctl_tests::Lab;
 
 /// Everything that an apply could touch, with the time it was last changed; and when each unit
@@ -9,6 +11,53 @@ const FINGERPRINT: &str = "find /etc /usr/lib/jitctl /usr/local /var/lib/jitctl/
      for unit in prosody nginx jitctl-focus jitctl-bridge jitctl-firewall nftables; do \
      systemctl show -p Id,ActiveEnterTimestampMonotonic,ExecReloadStartTimestamp,MainPID $unit; done; \
      nft -s list ruleset";
+
+/// The sandbox of our units, and what they take with nobody in a room.
+fn daemons_are_confined_and_small(lab: &Lab) {
+    for (host, unit) in [
+        ("h1", "jitctl-focus.service"),
+        ("h2", "jitctl-bridge.service"),
+    ] {
+        let analysis = lab.on(host, &format!("systemd-analyze security --no-pager {unit}"));
+        let exposure: f64 = analysis
+            .lines()
+            .find_map(|line| line.split_once("Overall exposure level for "))
+            .and_then(|(_, line)| line.split_whitespace().nth(1)?.parse().ok())
+            .unwrap_or_else(|| panic!("{host}: {analysis}"));
+        assert!(exposure <= 2.0, "{host}: {analysis}");
+        let resident = lab.on(
+            host,
+            &format!(
+                "sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\) kB/\\1/p' \
+                 /proc/$(systemctl show -p MainPID --value {unit})/status"
+            ),
+        );
+        let kibibytes: u32 = resident.trim().parse().expect("a number");
+        assert!(
+            kibibytes < 30 * 1024,
+            "{host}: {unit} takes {kibibytes} KiB"
+        );
+    }
+}
+
+/// `h1` through another host, as somebody who becomes root by sudo.
+fn a_jump_host_and_sudo_will_do(lab: &Lab) {
+    let direct = lab.inventory();
+    let through = |jump: &str| {
+        let to = format!("ssh: {{ user: ops, jump: {jump}, config:");
+        lab.write_inventory(&direct.replacen("ssh: { config:", &to, 1));
+    };
+    through("ops@h3");
+    lab.run(&["plan"]).expect(0);
+    assert_eq!(
+        lab.on("h1", "echo $SUDO_USER is $(id -un)"),
+        "ops is root\n"
+    );
+    through("ops@nobody.test");
+    let failed = lab.run(&["plan", "--on", "h1"]).expect(5);
+    assert!(failed.stderr.contains("jump host"), "{failed}");
+    lab.write_inventory(&direct);
+}
 
 #[test]
 fn a_bare_site_is_deployed_and_a_second_apply_changes_nothing() {
@@ -49,6 +98,9 @@ fn a_bare_site_is_deployed_and_a_second_apply_changes_nothing() {
             .collect();
         assert!(changed.is_empty(), "h{} changed: {changed:#?}", host + 1);
     }
+
+    daemons_are_confined_and_small(&lab);
+    a_jump_host_and_sudo_will_do(&lab);
 
     // The site's own authority: what a browser would have to trust.
     let certificate = lab
