@@ -124,6 +124,26 @@ pub(crate) fn connect_error(host: &HostName, log: &str) -> RemoteError {
     }
 }
 
+/// The same error for a host behind a jump host: `ssh` says little of what happened there, and its
+/// words about the far end mean the jump host then.
+pub(crate) fn behind_jump(error: RemoteError, jump: &str) -> RemoteError {
+    match error {
+        RemoteError::Connect {
+            host,
+            failure: ConnectFailure::Proxy | ConnectFailure::Other,
+            ..
+        } => RemoteError::Connect {
+            remedy: format!(
+                "try `ssh` to `{jump}` itself; look at `ssh.jump` of `{host}` in the inventory"
+            ),
+            cause: format!("the jump host `{jump}` does not let us through"),
+            failure: ConnectFailure::Proxy,
+            host,
+        },
+        other => other,
+    }
+}
+
 /// The error of a login that cannot become root.
 pub(crate) fn sudo_error(host: &HostName, words: &str) -> RemoteError {
     RemoteError::Connect {
@@ -196,6 +216,19 @@ mod tests {
         for (log, expected) in cases {
             assert_eq!(class(log), expected, "{log}");
         }
+    }
+
+    #[test]
+    fn a_connection_that_ends_early_is_the_fault_of_the_jump_host() {
+        let closed = "kex_exchange_identification: Connection closed by remote host";
+        let error = behind_jump(connect_error(&"b1".into(), closed), "ops@gate");
+        assert!(
+            error.to_string().contains("jump host `ops@gate`"),
+            "{error}"
+        );
+        let refused = connect_error(&"b1".into(), "Permission denied (publickey).");
+        let words = refused.to_string();
+        assert_eq!(behind_jump(refused, "ops@gate").to_string(), words);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
-use crate::classify::{connect_error, sudo_error};
+use crate::classify::{behind_jump, connect_error, sudo_error};
 use crate::framing;
 use crate::local::deadline;
 use crate::remote::{ConnectFailure, Output, Remote, RemoteError, RemoteFuture, Script};
@@ -145,8 +145,16 @@ impl SshRemote {
         let connected = tokio::time::timeout(limit, builder.connect_mux(destination)).await;
         match connected {
             Ok(Ok(session)) => Ok(Master { session, folder }),
-            Ok(Err(error)) => Err(connect_error(&self.host, &chain(&error))),
-            Err(_) => Err(connect_error(&self.host, "Connection timed out")),
+            Ok(Err(error)) => Err(self.unreachable(&chain(&error))),
+            Err(_) => Err(self.unreachable("Connection timed out")),
+        }
+    }
+
+    fn unreachable(&self, log: &str) -> RemoteError {
+        let error = connect_error(&self.host, log);
+        match &self.ssh.jump {
+            Some(jump) => behind_jump(error, jump),
+            None => error,
         }
     }
 
