@@ -58,6 +58,7 @@ impl ScaffoldHost {
         };
         Ok(Host {
             roles: self.roles.iter().copied().collect(),
+            foreign: None,
             ssh: self.ssh.clone(),
             address: Addresses { private, public },
             region: self.region.clone(),
@@ -93,19 +94,7 @@ impl Scaffold {
         &self,
         random: &mut dyn FnMut(&mut [u8]) -> Result<(), RandomError>,
     ) -> Result<String, RandomError> {
-        let mut lines = vec![
-            format!("# yaml-language-server: $schema={SCHEMA_FILE}"),
-            "#".to_owned(),
-            "# The inventory of this site: the only file that you edit.".to_owned(),
-            "#   jitctl check   finds mistakes without touching a host".to_owned(),
-            "#   jitctl plan    shows what would change".to_owned(),
-            "#   jitctl apply   makes it so; a second apply changes nothing".to_owned(),
-            "version: 1".to_owned(),
-            String::new(),
-            "site:".to_owned(),
-            "  # What people type in their browser. It must resolve to the MAIN host.".to_owned(),
-            format!("  domain: {}", crate::edit::scalar(self.domain.as_str())),
-        ];
+        let mut lines = head(&self.domain);
         lines.extend(self.tls_lines());
         lines.extend(SITE_OPTIONS.map(str::to_owned));
         lines.push("hosts:".to_owned());
@@ -153,6 +142,42 @@ impl Scaffold {
     }
 }
 
+/// The first lines, down to the domain.
+fn head(domain: &Domain) -> Vec<String> {
+    vec![
+        format!("# yaml-language-server: $schema={SCHEMA_FILE}"),
+        "#".to_owned(),
+        "# The inventory of this site: the only file that you edit.".to_owned(),
+        "#   jitctl check   finds mistakes without touching a host".to_owned(),
+        "#   jitctl plan    shows what would change".to_owned(),
+        "#   jitctl apply   makes it so; a second apply changes nothing".to_owned(),
+        "version: 1".to_owned(),
+        String::new(),
+        "site:".to_owned(),
+        "  # What people type in their browser. It must resolve to the MAIN host.".to_owned(),
+        format!("  domain: {}", crate::edit::scalar(domain.as_str())),
+    ]
+}
+
+/// The text of an inventory for a MAIN that others keep, for `jitctl import`.
+pub fn imported(domain: &Domain, name: &HostName, main: &Host) -> String {
+    let mut lines = head(domain);
+    lines.extend(IMPORTED.map(str::to_owned));
+    lines.extend(host_lines(name, main, 2, 2));
+    lines.join("\n") + "\n"
+}
+
+/// What is to be known of an imported site, as comments.
+const IMPORTED: [&str; 7] = [
+    "",
+    "# Add a bridge with `jitctl add-bridge NAME=ADDRESS`; it keeps your comments.",
+    "hosts:",
+    "  # MAIN, set up and kept by others. jitctl opens 5222/tcp there for the bridges below, where",
+    "  # ufw keeps the rules, and touches nothing else. `jitctl import` again reads the account's",
+    "  # password and the certificate anew.",
+    "  # `nicknames` are those of bridges that others keep.",
+];
+
 /// What may be changed later, as comments.
 const SITE_OPTIONS: [&str; 6] = [
     "  # Who may open a room: everybody (open), or accounts only (secure_domain).",
@@ -188,6 +213,7 @@ fn comment(before: &[ScaffoldHost], host: &ScaffoldHost) -> Option<&'static str>
 mod tests {
     use super::*;
     use crate::load_text;
+    use crate::model::Foreign;
 
     fn host(name: &str, roles: &[Role], addresses: &[&str]) -> ScaffoldHost {
         ScaffoldHost {
@@ -246,6 +272,29 @@ mod tests {
             assert_eq!(loaded.inventory.site.tls, tls);
             assert_eq!(loaded.inventory.hosts.len(), 3);
         }
+    }
+
+    #[test]
+    fn an_imported_main_loads_and_waits_for_its_first_bridge() {
+        let foreign = Foreign {
+            domain: Domain::new("auth.meet.example.org"),
+            username: "jvb".to_owned(),
+            brewery: "jvbbrewery@internal.auth.meet.example.org".to_owned(),
+            nicknames: vec![MucNick::new("6a1f")],
+            folder: None,
+        };
+        let main = Host {
+            foreign: Some(foreign),
+            ..host("m1", &[Role::Main], &["203.0.113.11"])
+                .build(&mut |_| Ok(()))
+                .unwrap()
+        };
+        let domain = Domain::new("meet.example.org");
+        let text = imported(&domain, &HostName::new("m1"), &main);
+        let loaded = load_text("site.yaml", &text).unwrap_or_else(|found| panic!("{found:#?}"));
+        assert_eq!(loaded.inventory.hosts[&HostName::new("m1")], main);
+        let warnings: Vec<&str> = loaded.warnings.iter().map(|one| one.code).collect();
+        assert_eq!(warnings, ["E033"]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ fn bridge() -> Host {
         region: Some("eu".to_owned()),
         labels: [("rack".to_owned(), "007".to_owned())].into(),
         nickname: Some(MucNick::new("b9-0001")),
+        foreign: None,
         overrides: Overrides::default(),
     }
 }

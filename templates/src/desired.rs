@@ -17,6 +17,9 @@ pub struct DesiredHost {
     pub host: HostName,
     /// What it carries.
     pub roles: BTreeSet<Role>,
+    /// Others keep this host: nothing there is ours but ports that are opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
     /// Debian packages that must be installed.
     pub packages: Vec<String>,
     /// System users of our services, without login.
@@ -242,4 +245,6 @@ pub enum Gate {
     },
     /// The focus on each MAIN counts this nickname among its operational bridges.
     BridgeCounted(String),
+    /// The bridge has joined the brewery of every MAIN under this nickname.
+    BridgeJoined(String),
 }

@@ -5,11 +5,13 @@
 //! rendering stays offline and byte-stable; [`is_public`] tells them apart.
 
 use jitctl_inventory::model::Inventory;
+use jitctl_inventory::secrets::FOREIGN_BRIDGE;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::SecretName;
 
-/// Certificate of the site's private authority, PEM.
+/// Certificate of the site's private authority, PEM; of a MAIN that others keep, what its XMPP
+/// server is known by.
 pub const PKI_CA_CERT: &str = "pki-ca-cert";
 /// Key of the site's private authority, PEM; never leaves the operator's machine.
 pub const PKI_CA_KEY: &str = "pki-ca-key";
@@ -91,6 +93,11 @@ pub fn is_public(name: &str) -> bool {
 ///
 /// `pki-ca-key` is not among them: it only signs.
 pub fn required(inventory: &Inventory) -> Vec<SecretName> {
+    if inventory.foreign_main().is_some() {
+        return [FOREIGN_BRIDGE, PKI_CA_CERT]
+            .map(|name| SecretName(name.to_owned()))
+            .into();
+    }
     let mut names: Vec<SecretName> = AccountSlot::BOTH
         .into_iter()
         .flat_map(|slot| [slot.focus_password(), slot.bridge_password()])

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jitctl_inventory::model::{FirewallBackend, Inventory};
 use jitctl_inventory::names::HostName;
-use jitctl_templates::desired::{Action, DesiredHost, Source, TemplateSource};
+use jitctl_templates::desired::{Action, DesiredHost, Gate, Source, TemplateSource};
 use jitctl_templates::{AccountSlot, RenderError, RenderOptions, Renderer, secrets, templates};
 
 fn override_with(name: &str, text: &str) -> (tempfile::TempDir, RenderOptions) {
@@ -363,4 +363,42 @@ fn a_bridge_without_a_way_to_main_is_an_error() {
         .desired_host(&inventory, &HostName::new("b1"))
         .unwrap_err();
     assert!(matches!(error, RenderError::NoRoute { .. }), "{error}");
+}
+
+#[test]
+fn nothing_is_rendered_for_a_main_of_others_and_bridges_use_its_account() {
+    let inventory = support::sample("foreign-main");
+    let main = support::render(&inventory, "meet");
+    assert!(main.foreign && main.files.is_empty() && main.services.is_empty());
+    let rules = &main.firewall.rules;
+    assert_eq!(rules.len(), 1);
+    let bridges = Source::Only(vec!["203.0.113.7".parse().unwrap()]);
+    assert_eq!((rules[0].port, &rules[0].from), (5222, &bridges));
+
+    let bridge = support::render(&inventory, "b1");
+    let file = support::content(&bridge, "/etc/jitctl/bridge.toml");
+    for line in [
+        "address = \"203.0.113.5:5222\"",
+        "domain = \"auth.meet.example.org\"",
+        "brewery = \"jvbbrewery@internal.auth.meet.example.org\"",
+    ] {
+        assert!(file.contains(line), "{line} is missing: {file}");
+    }
+    let joined = Gate::BridgeJoined("b1-3fa9".to_owned());
+    assert!(
+        bridge.gates.contains(&joined),
+        "its focus counts for others"
+    );
+    let names: BTreeSet<String> = secrets::required(&inventory)
+        .into_iter()
+        .map(|name| name.0)
+        .collect();
+    for file in &bridge.files {
+        let used = secrets::markers_in(&file.content);
+        assert!(
+            used.into_iter().all(|name| names.contains(name)),
+            "{}",
+            file.path
+        );
+    }
 }

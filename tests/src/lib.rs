@@ -170,7 +170,7 @@ impl Lab {
         lab
     }
 
-    /// The same with a TURN server, on hosts whose disks of so many MiB are their own, so that they
+    /// The same with a TURN server and bridge channels over WebSocket, on hosts whose disks of so many MiB are their own, so that they
     /// can be filled.
     ///
     /// # Panics
@@ -183,8 +183,8 @@ impl Lab {
             .expect(0);
         let inventory = lab.inventory();
         let tls = "  tls: { mode: private_ca }\n";
-        let turn = format!("{tls}  turn: {{ enabled: true }}\n");
-        lab.write_inventory(&inventory.replacen(tls, &turn, 1));
+        let more = format!("{tls}  turn: {{ enabled: true }}\n  bridge_channel: websocket\n");
+        lab.write_inventory(&inventory.replacen(tls, &more, 1));
         lab.run(&["secrets", "init"]).expect(0);
         lab.run(&["apply", "--yes"]).expect(0);
         lab

@@ -1,12 +1,17 @@
 //! Trust in a server's certificate: a site's own authority, and the XMPP domain as name.
+//!
+//! Prosody's own certificates (`prosodyctl cert generate`) sign themselves and call themselves
+//! authorities, which a server's must not (RFC 5280 section 4.2.1.9). One that stands byte for byte
+//! in the file of trusted certificates is taken all the same, for its name and within its time.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
@@ -28,6 +33,8 @@ pub(crate) type Chain = Arc<Mutex<Vec<Vec<u8>>>>;
 #[derive(Debug, Clone)]
 pub struct Trust {
     verifier: Arc<WebPkiServerVerifier>,
+    /// The certificates of a site's own file; none of the system's.
+    pinned: Arc<Vec<CertificateDer<'static>>>,
 }
 
 /// The file of trusted authorities cannot be used.
@@ -68,10 +75,14 @@ impl Trust {
     /// The text holds no certificate.
     pub fn from_pem(pem: &[u8], path: &Path) -> Result<Self, TrustError> {
         let mut roots = RootCertStore::empty();
+        let mut pinned = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let added = certificate
                 .map_err(|error| error.to_string())
-                .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
+                .and_then(|certificate| {
+                    pinned.push(certificate.clone());
+                    roots.add(certificate).map_err(|error| error.to_string())
+                });
             if let Err(detail) = added {
                 return Err(TrustError::Read {
                     path: path.to_owned(),
@@ -79,7 +90,7 @@ impl Trust {
                 });
             }
         }
-        Self::from_roots(roots, path)
+        Self::from_roots(roots, pinned, path)
     }
 
     /// Trusts the public authorities that this machine's distribution ships.
@@ -100,10 +111,14 @@ impl Trust {
         // Such a file may hold certificates of kinds that are not understood here.
         let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
         roots.add_parsable_certificates(certificates);
-        Self::from_roots(roots, path)
+        Self::from_roots(roots, Vec::new(), path)
     }
 
-    fn from_roots(roots: RootCertStore, path: &Path) -> Result<Self, TrustError> {
+    fn from_roots(
+        roots: RootCertStore,
+        pinned: Vec<CertificateDer<'static>>,
+        path: &Path,
+    ) -> Result<Self, TrustError> {
         if roots.is_empty() {
             return Err(TrustError::Empty {
                 path: path.to_owned(),
@@ -115,13 +130,16 @@ impl Trust {
             .map_err(|_| TrustError::Empty {
                 path: path.to_owned(),
             })?;
-        Ok(Self { verifier })
+        Ok(Self {
+            verifier,
+            pinned: Arc::new(pinned),
+        })
     }
 
     /// The configuration of one connection; what the server sends is noted in `chain`.
     pub(crate) fn client_config(&self, chain: Chain) -> Result<Arc<ClientConfig>, TlsFailure> {
         let recorder = ChainRecorder {
-            verifier: self.verifier.clone(),
+            trust: self.clone(),
             chain,
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -138,8 +156,27 @@ impl Trust {
 /// Notes the chain and leaves the judgement to the real verifier.
 #[derive(Debug)]
 struct ChainRecorder {
-    verifier: Arc<WebPkiServerVerifier>,
+    trust: Trust,
     chain: Chain,
+}
+
+impl ChainRecorder {
+    /// Whether a refusal is only for what the certificate calls itself, and it is one of the
+    /// trusted ones itself. Its time is judged before that: [`CertificateError::Expired`] and the
+    /// like never come here.
+    fn is_pinned(
+        &self,
+        refusal: &rustls::Error,
+        certificate: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+    ) -> bool {
+        matches!(
+            refusal,
+            rustls::Error::InvalidCertificate(CertificateError::Other(_))
+        ) && self.trust.pinned.contains(certificate)
+            && ParsedCertificate::try_from(certificate)
+                .is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
+    }
 }
 
 impl ServerCertVerifier for ChainRecorder {
@@ -157,8 +194,19 @@ impl ServerCertVerifier for ChainRecorder {
                 .map(|certificate| certificate.to_vec())
                 .collect();
         }
-        self.verifier
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let verdict = self.trust.verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match verdict {
+            Err(refusal) if self.is_pinned(&refusal, end_entity, server_name) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
     }
 
     fn verify_tls12_signature(
@@ -167,7 +215,8 @@ impl ServerCertVerifier for ChainRecorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier
+        self.trust
+            .verifier
             .verify_tls12_signature(message, certificate, signature)
     }
 
@@ -177,12 +226,13 @@ impl ServerCertVerifier for ChainRecorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier
+        self.trust
+            .verifier
             .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.trust.verifier.supported_verify_schemes()
     }
 }
 
@@ -213,5 +263,43 @@ pub(crate) fn classify(error: &std::io::Error, expected: &str) -> TlsFailure {
             other => TlsFailure::Other(format!("certificate: {other:?}")),
         },
         other => TlsFailure::Other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate as `prosodyctl cert generate` makes it: self-signed, an authority by its own
+    /// word.
+    fn prosodys_own(name: &str, last_year: i32) -> rcgen::Certificate {
+        let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        parameters.self_signed(&key).unwrap()
+    }
+
+    fn judge(trusted: &rcgen::Certificate, sent: &rcgen::Certificate) -> bool {
+        let trust = Trust::from_pem(trusted.pem().as_bytes(), Path::new("ca.crt")).unwrap();
+        let recorder = ChainRecorder {
+            trust,
+            chain: Chain::default(),
+        };
+        let name = ServerName::try_from("auth.meet.test").unwrap();
+        let verdict = recorder.verify_server_cert(sent.der(), &[], &name, &[], UnixTime::now());
+        verdict.is_ok()
+    }
+
+    #[test]
+    fn a_certificate_that_calls_itself_an_authority_is_taken_only_when_it_is_the_trusted_one() {
+        let ours = prosodys_own("auth.meet.test", 2120);
+        assert!(judge(&ours, &ours));
+        assert!(!judge(&ours, &prosodys_own("auth.meet.test", 2120)));
+        let elsewhere = prosodys_own("auth.other.test", 2120);
+        assert!(!judge(&elsewhere, &elsewhere), "another name");
+        let old = prosodys_own("auth.meet.test", 2021);
+        assert!(!judge(&old, &old), "its time is over");
     }
 }

@@ -335,3 +335,44 @@ fn a_plan_survives_being_saved_and_holds_no_secret() {
     assert!(!text.contains("value of "), "{text}");
     assert_eq!(serde_json::from_str::<SitePlan>(&text).unwrap(), plan);
 }
+
+const FOREIGN: &str = "
+version: 1
+site: { domain: meet.test }
+hosts:
+  main:
+    roles: [main]
+    foreign: { domain: auth.meet.test, username: jvb, brewery: jvbbrewery@internal.auth.meet.test }
+    address: { private: [10.0.0.1] }
+  b1: { roles: [bridge], nickname: b1-1a2b, address: { private: [10.0.0.2] } }
+";
+
+#[test]
+fn a_main_of_others_gets_one_rule_of_ufw_and_no_records() {
+    let inventory = jitctl_inventory::load_text("jitctl.yaml", FOREIGN).unwrap();
+    let renderer = Renderer::new(&RenderOptions::default()).unwrap();
+    let (_folder, artifacts) = artifacts();
+    let plan = |facts: &Facts| {
+        let name = HostName::new("main");
+        let mut desired = renderer.desired_host(&inventory.inventory, &name).unwrap();
+        jitctl_deploy::firewall::settle(&renderer, &mut desired, facts).unwrap();
+        let host = ResolvedHost::new(desired, &Anything).unwrap();
+        jitctl_deploy::plan::plan_host(&host, facts, &artifacts, &Anything).unwrap()
+    };
+    let others = plan(&Facts::bare());
+    assert!(others.is_empty(), "another packet filter is not touched");
+    assert!(others.warnings.iter().any(|one| one.contains("10.0.0.2")));
+
+    let mut facts = Facts::bare();
+    facts.firewall.ufw = true;
+    let opened = plan(&facts);
+    let change = opened.firewall.as_ref().unwrap();
+    let rule = "ufw allow from 10.0.0.2 to any port 5222 proto tcp";
+    assert!(change.delta[0].starts_with(rule), "{:?}", change.delta);
+    assert_eq!(opened.count(), 1);
+    assert!(opened.leaving.is_some(), "no trace stays");
+
+    let why = opened.firewall.unwrap().commands[0].last().unwrap().clone();
+    facts.firewall.rules = [format!("{rule} comment '{why}'")].into();
+    assert!(plan(&facts).is_empty(), "the rule is there");
+}

@@ -19,13 +19,15 @@ const UNITS: &[Follows] = &[
     Follows {
         unit: "prosody.service",
         here: &[
-            "W01", "W03", "X04", "X06", "X08", "X12", "X14", "X23", "W21", "U05",
+            "W01", "W02", "W03", "X04", "X06", "X08", "X12", "X14", "X23", "W21", "U05",
         ],
         elsewhere: &["X04", "X06", "X08", "X15", "B12"],
     },
     Follows {
         unit: "nginx.service",
-        here: &["W20", "W01", "W03", "W10", "W21", "X23", "U05"],
+        here: &[
+            "W20", "W01", "W03", "W04", "W05", "W06", "W07", "W10", "W12", "W21", "X23", "U05",
+        ],
         elsewhere: &[],
     },
     Follows {
@@ -35,12 +37,14 @@ const UNITS: &[Follows] = &[
     },
     Follows {
         unit: "jitctl-bridge.service",
-        here: &["X15", "B12", "B13", "B22", "B14", "B05", "B23", "R04"],
+        here: &[
+            "X15", "B12", "B13", "B22", "B14", "B05", "B23", "R04", "W08", "W09",
+        ],
         elsewhere: &[],
     },
     Follows {
         unit: "coturn.service",
-        here: &["U01", "U05", "U06", "U07", "T02"],
+        here: &["U01", "U04", "U05", "U06", "U07", "T02"],
         elsewhere: &[],
     },
     Follows {

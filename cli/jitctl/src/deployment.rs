@@ -185,6 +185,7 @@ pub(crate) fn nothing(name: &HostName) -> DesiredHost {
     DesiredHost {
         host: name.clone(),
         roles: BTreeSet::new(),
+        foreign: false,
         packages: Vec::new(),
         users: Vec::new(),
         directories: Vec::new(),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jitctl_inventory::model::Role;
 use jitctl_transport::{Remote as _, Script, SshRemote, quote};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -108,7 +107,7 @@ pub(crate) async fn ask(remote: &SshRemote, method: &str, path: &str) -> Result<
 /// The rooms of all focuses, by name.
 pub(crate) async fn rooms(site: &Site) -> Result<Vec<Room>, Failure> {
     let mut all = Vec::new();
-    for remote in site.remotes(&site.with_role(Role::Main)) {
+    for remote in site.remotes(&site.own_mains()?) {
         let said = ask(&remote, "GET", "/debug/conferences").await?;
         let rooms: Vec<Room> = serde_json::from_str(&said.body).map_err(|error| {
             Failure::other(

@@ -63,6 +63,11 @@ impl HostArgument {
         self.target.split('.').next()
     }
 
+    /// The addresses that were typed.
+    pub(crate) fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
     /// How to reach it by ssh, beyond what `ssh_config` knows under its name.
     pub(crate) fn ssh(&self) -> Ssh {
         let named = self.name() == Some(&self.target);

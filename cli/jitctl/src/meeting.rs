@@ -140,7 +140,7 @@ async fn post(site: &Site, path: &str, body: &serde_json::Value) -> Result<(), F
     let text = POST
         .replace("@PATH@", &quote(path))
         .replace("@BODY@", &quote(&body.to_string()));
-    for remote in site.remotes(&site.with_role(Role::Main)) {
+    for remote in site.remotes(&site.own_mains()?) {
         let script = Script::new("tell the focus", &text, Duration::from_secs(15));
         remote.run(script).await?;
     }

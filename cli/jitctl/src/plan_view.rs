@@ -57,7 +57,7 @@ fn title(host: &HostPlan) -> String {
             Role::Bridge => "BRIDGE",
         })
         .collect();
-    if host.leaving.is_some() {
+    if host.leaving.is_some() && host.roles.is_empty() {
         return format!("{} (leaves the site)", host.host);
     }
     format!("{} ({})", host.host, roles.join(", "))
@@ -132,7 +132,7 @@ impl PlanView<'_> {
             }),
         );
         lines.extend(host.actions.iter().map(action));
-        if let Some(leaving) = &host.leaving {
+        if let Some(leaving) = host.leaving.as_ref().filter(|_| host.roles.is_empty()) {
             lines.push(
                 "remove the packet filter table, users, programs, releases and records of jitctl"
                     .to_owned(),

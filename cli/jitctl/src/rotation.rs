@@ -39,6 +39,8 @@ impl From<SecretsError> for Stopped {
 
 /// Rolls `name` over on the whole site; a failed round changes back to the old value.
 pub(crate) async fn run(context: &Context, name: &str) -> Result<(), Failure> {
+    // Where others keep MAIN they issue the password, too.
+    context.open()?.own_mains()?;
     let location = vault::location(context);
     let mut store = vault::open(context)?.store;
     let mut save = |changed: &Store| {

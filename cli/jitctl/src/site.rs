@@ -80,6 +80,17 @@ impl Site {
         hosts.map(|(name, _)| name.clone()).collect()
     }
 
+    /// The MAIN hosts, for what only our focus can do.
+    pub(crate) fn own_mains(&self) -> Result<Vec<HostName>, Failure> {
+        match self.inventory().foreign_main() {
+            Some((name, _)) => Err(Failure::usage(
+                format!("`{name}` is kept by others, and so is its focus"),
+                "rooms, people and accounts there are managed with its own tools",
+            )),
+            None => Ok(self.with_role(Role::Main)),
+        }
+    }
+
     /// The typed inventory.
     pub(crate) fn inventory(&self) -> &Inventory {
         &self.loaded.inventory

@@ -37,7 +37,8 @@ echo '== load'; cat /proc/loadavg
 echo '== disk'; df -Pk /var | awk 'NR == 2 { print $5 }'
 echo '== focus'; get http://127.0.0.1:8888/debug
 echo; echo '== bridge'; get http://127.0.0.1:8080/colibri/stats
-echo; echo '== version'; get http://127.0.0.1:8080/about/version
+echo; echo '== joined'; get http://127.0.0.1:8080/debug | grep -o '"joined":[a-z]*' | sort -u
+echo '== version'; get http://127.0.0.1:8080/about/version
 echo; exit 0
 "#;
 
@@ -58,6 +59,9 @@ pub(crate) struct HostStatus {
     reachable: bool,
     /// Why it could not be reached.
     error: Option<String>,
+    /// Whether others keep it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    foreign: bool,
     /// What was last applied.
     release: Option<u64>,
     units: Vec<Unit>,
@@ -67,6 +71,9 @@ pub(crate) struct HostStatus {
     focus: Option<Value>,
     #[serde(skip)]
     bridge: Option<Value>,
+    /// Whether its bridge says that it is in every brewery.
+    #[serde(skip)]
+    joined: bool,
     #[serde(skip)]
     version: Option<String>,
 }
@@ -101,12 +108,14 @@ impl HostStatus {
             roles: roles.clone(),
             reachable: false,
             error: Some(error),
+            foreign: false,
             release: None,
             units: Vec::new(),
             load: None,
             disk_used: None,
             focus: None,
             bridge: None,
+            joined: false,
             version: None,
         }
     }
@@ -130,13 +139,23 @@ impl HostStatus {
             disk_used: Some(section(text, "disk").to_owned()).filter(|used| !used.is_empty()),
             focus: json("focus"),
             bridge: json("bridge"),
+            joined: section(text, "joined") == "\"joined\":true",
             version: version.and_then(|value| value["version"].as_str().map(str::to_owned)),
             ..Self::away(name, roles, String::new())
         }
     }
 
+    /// The same, kept by others: nothing was ever applied there.
+    pub(crate) fn kept_by_others(self) -> Self {
+        Self {
+            foreign: true,
+            ..self
+        }
+    }
+
     fn healthy(&self) -> bool {
-        self.reachable && self.units.iter().all(|unit| unit.active) && self.release.is_some()
+        let ours = self.units.iter().all(|unit| unit.active) && self.release.is_some();
+        self.reachable && (self.foreign || ours)
     }
 }
 
@@ -209,10 +228,14 @@ impl BridgeStatus {
         Self {
             host: host.to_owned(),
             nickname: nickname.to_owned(),
-            operational: seen
-                .and_then(|seen| seen.get("operational"))
-                .and_then(Value::as_bool)
-                .unwrap_or(false),
+            operational: if hosts.iter().any(|host| host.foreign) {
+                // Another focus than ours: the bridge's own word that it is in the brewery.
+                own.is_some_and(|host| host.joined)
+            } else {
+                seen.and_then(|seen| seen.get("operational"))
+                    .and_then(Value::as_bool)
+                    .unwrap_or(false)
+            },
             version: text(seen, "version").or_else(|| own.and_then(|host| host.version.clone())),
             region: text(seen, "region").or_else(|| text(stats, "region")),
             stress: seen

@@ -74,6 +74,11 @@ pub(crate) fn open(context: &Context) -> Result<Vault, Failure> {
 
 /// Makes what the site needs and lacks; nothing that is there changes. Returns the names.
 pub(crate) fn complete(site: &Site, context: &Context) -> Result<Vec<String>, Failure> {
+    if site.inventory().foreign_main().is_some() {
+        // `jitctl import` reads them from MAIN; none is made here.
+        open(context)?;
+        return Ok(Vec::new());
+    }
     let names = required(site.inventory());
     let made = secrets::edit(&location(context), |store| -> Result<_, Failure> {
         let ensured = store.ensure(names.iter().map(|name| name.0.as_str()), &mut os_random)?;

@@ -7,8 +7,9 @@ use crate::names::HostName;
 use crate::tree::push_quoted;
 
 /// Keys in the order in which people read a host.
-const ORDER: [&str; 7] = [
+const ORDER: [&str; 8] = [
     "roles",
+    "foreign",
     "nickname",
     "region",
     "labels",
@@ -43,6 +44,7 @@ fn fields(host: &Host) -> Vec<(&'static str, Json)> {
     json["ssh"] = difference(&to_json(&host.ssh), &to_json(&Ssh::default()));
     json["overrides"] = difference(&to_json(&host.overrides), &to_json(&Overrides::default()));
     prune(&mut json["address"]);
+    prune(&mut json["foreign"]);
     ORDER
         .into_iter()
         .filter_map(|key| {

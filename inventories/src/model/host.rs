@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::site::{FirewallBackend, XmppVia};
-use crate::names::{HostName, MucNick};
+use crate::names::{Domain, HostName, MucNick};
 
 /// The UDP port of media unless the host says another.
 pub const DEFAULT_MEDIA_PORT: u16 = 10_000;
@@ -19,6 +19,10 @@ pub const DEFAULT_MEDIA_PORT: u16 = 10_000;
 pub struct Host {
     /// What the host carries.
     pub roles: BTreeSet<Role>,
+    /// Only on a MAIN that others set up and keep: `jitctl` opens its XMPP port for the site's
+    /// bridges and touches nothing else there. `jitctl import` writes it.
+    #[serde(default)]
+    pub foreign: Option<Foreign>,
     /// How `jitctl` reaches it.
     #[serde(default)]
     pub ssh: Ssh,
@@ -65,6 +69,24 @@ pub enum Role {
     Main,
     /// A selective forwarding unit.
     Bridge,
+}
+
+/// The XMPP server of a MAIN that others keep, as its own bridges use it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Foreign {
+    /// XMPP host of the bridges' account; also the name in the server's certificate.
+    pub domain: Domain,
+    /// Local part of that account.
+    pub username: String,
+    /// The room in which the focus finds its bridges.
+    pub brewery: String,
+    /// Nicknames there of bridges that others keep; no bridge of ours takes one of them.
+    #[serde(default)]
+    pub nicknames: Vec<MucNick>,
+    /// The docker-jitsi-meet folder on the host, when it is in no usual place.
+    #[serde(default)]
+    pub folder: Option<String>,
 }
 
 /// How `jitctl` reaches a host: everything unset is left to the operator's own `ssh_config`.

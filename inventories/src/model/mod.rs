@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use host::{Addresses, BridgeOverrides, DEFAULT_MEDIA_PORT, Host, Overrides, Role, Ssh};
+pub use host::{
+    Addresses, BridgeOverrides, DEFAULT_MEDIA_PORT, Foreign, Host, Overrides, Role, Ssh,
+};
 pub use site::{
     Authentication, AuthenticationMode, BridgeChannel, FirewallBackend, Site, Tls, Turn, Web,
     XmppVia,
@@ -43,5 +45,11 @@ impl Inventory {
         self.hosts
             .iter()
             .filter(move |(_, host)| host.roles.contains(&role))
+    }
+
+    /// The MAIN that others set up and keep, when the site has one.
+    pub fn foreign_main(&self) -> Option<(&HostName, &Foreign)> {
+        self.hosts_with(Role::Main)
+            .find_map(|(name, host)| Some((name, host.foreign.as_ref()?)))
     }
 }

@@ -30,8 +30,25 @@ fn bridges_with_nickname(inventory: &Inventory) -> impl Iterator<Item = (Path, S
     })
 }
 
+/// Nicknames of bridges that others keep.
+fn foreign_nicknames(inventory: &Inventory) -> impl Iterator<Item = (Path, String)> {
+    inventory
+        .foreign_main()
+        .into_iter()
+        .flat_map(|(name, foreign)| {
+            let list = Path::host(name).key("foreign").key("nicknames");
+            foreign
+                .nicknames
+                .iter()
+                .enumerate()
+                .map(move |(index, nickname)| (list.clone().index(index), nickname.to_string()))
+        })
+}
+
 fn nickname_twice(inventory: &Inventory) -> Vec<Finding> {
-    let by_nickname = bridges_with_nickname(inventory).map(|(path, nickname)| (nickname, path));
+    let by_nickname = foreign_nicknames(inventory)
+        .chain(bridges_with_nickname(inventory))
+        .map(|(path, nickname)| (nickname, path));
     let report = |(nickname, paths): (String, Vec<Path>)| {
         let (first, others) = paths.split_first()?;
         let finding = |path: &Path| {

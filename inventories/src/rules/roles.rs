@@ -1,5 +1,6 @@
 //! What hosts carry, and settings that their roles leave without effect.
 
+use super::syntax::{dns_name_fault, plain_name_fault};
 use super::{Finding, Rule};
 use crate::load::Path;
 use crate::model::{BridgeOverrides, Host, Inventory, Role};
@@ -17,6 +18,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::warning("E036", "`xmpp_via` without a bridge", "`overrides.xmpp_via` says how this host's bridge dials MAIN; a host without a bridge dials nobody.").check(via_override),
     Rule::warning("E037", "region without a bridge", "Only bridges publish a region; on another host it serves `--on region=` at most.").check(region_without_bridge),
     Rule::error("E038", "media port cannot be used", "The media port is one UDP port from 1 to 65535 that no other service of the host uses: with TURN on MAIN, 3478 and 5349 are taken.").check(media_port),
+    Rule::error("E062", "`foreign` where it cannot be", "`foreign:` marks the MAIN of a site that others keep. Such a site has this one MAIN, and the host carries no bridge of ours: the media port there belongs to theirs.").check(foreign_place),
+    Rule::error("E063", "`foreign` that no bridge can use", "`domain` is the XMPP host of the bridges' account, a DNS name; `username` its local part; `brewery` the room as `ROOM@HOST`. `jitctl import` reads all three from the host.").check(foreign_values),
     Rule::warning("E039", "some bridges have no region", "The focus prefers bridges of the participant's region. With regions on some bridges only, the others are chosen last.").check(mixed_regions),
 ];
 
@@ -163,6 +166,63 @@ fn media_port(inventory: &Inventory) -> Vec<Finding> {
                     "TURN is on",
                 )
                 .help("leave it out for 10000, or choose another"),
+            );
+        }
+    }
+    findings
+}
+
+fn foreign_place(inventory: &Inventory) -> Vec<Finding> {
+    let mains = inventory.hosts_with(Role::Main).count();
+    let hosts = inventory.hosts.iter();
+    let foreign = hosts.filter(|(_, host)| host.foreign.is_some());
+    foreign
+        .filter_map(|(name, host)| {
+            let (what, help) = if !host.roles.contains(&Role::Main) {
+                ("is no MAIN", "write `roles: [main]`, or remove `foreign:`")
+            } else if is_bridge(host) {
+                (
+                    "carries a bridge of ours",
+                    "put the bridge on another host: `jitctl add-bridge HOST`",
+                )
+            } else if mains > 1 {
+                ("is not the only MAIN", "keep one inventory for each site")
+            } else {
+                return None;
+            };
+            let path = Path::host(name).key("foreign");
+            let message = format!("`{name}` is kept by others and {what}");
+            Some(
+                Finding::new(path, message, "kept by others")
+                    .on_key()
+                    .also(Path::host(name).key("roles"), "its roles")
+                    .help(help),
+            )
+        })
+        .collect()
+}
+
+fn foreign_values(inventory: &Inventory) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, host) in &inventory.hosts {
+        let Some(foreign) = &host.foreign else {
+            continue;
+        };
+        let brewery = foreign.brewery.split_once('@');
+        let wrong = [
+            ("domain", dns_name_fault(foreign.domain.as_str()).is_some()),
+            ("username", plain_name_fault(&foreign.username).is_some()),
+            (
+                "brewery",
+                brewery.is_none_or(|(room, at)| room.is_empty() || dns_name_fault(at).is_some()),
+            ),
+        ];
+        for (key, _) in wrong.into_iter().filter(|(_, wrong)| *wrong) {
+            let path = Path::host(name).key("foreign").key(key);
+            let message = format!("`{path}` cannot be used to log in");
+            findings.push(
+                Finding::new(path, message, "not usable")
+                    .help("write what `jvb.conf` on that host says, or run `jitctl import` again"),
             );
         }
     }

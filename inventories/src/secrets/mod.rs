@@ -22,4 +22,4 @@ pub use error::SecretsError;
 pub use file::{IGNORED_BY_GIT, Location, edit, encrypt, open};
 pub use mask::Masker;
 pub use random::{RandomError, VALUE_BITS, generate, os_random};
-pub use store::{Ensured, Store, is_material, is_public};
+pub use store::{Ensured, FOREIGN_BRIDGE, Store, is_material, is_public};

@@ -27,9 +27,12 @@ pub struct Ensured {
     pub material: Vec<String>,
 }
 
-/// Whether a name stands for certificates or keys, which are issued and not drawn.
+/// The password of the bridges' account on a MAIN that others keep: they issue it.
+pub const FOREIGN_BRIDGE: &str = "foreign-bridge";
+
+/// Whether a name stands for what others issue, certificates and keys above all: it is not drawn.
 pub fn is_material(name: &str) -> bool {
-    name.starts_with("pki-")
+    name.starts_with("pki-") || name == FOREIGN_BRIDGE
 }
 
 /// Whether a value is public knowledge: certificates.

@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
-use jitctl_inventory::model::{BridgeChannel, Role};
+use jitctl_inventory::model::{BridgeChannel, Foreign, Role};
+use jitctl_inventory::names::Domain;
+use jitctl_inventory::secrets::FOREIGN_BRIDGE;
 use serde::Serialize;
 
 use super::Scene;
 use super::common::{CA_FILE, CREDENTIALS};
 use crate::addresses;
-use crate::desired::{Action, Binary, FileCheck, Gate, Protocol, Source};
+use crate::desired::{Action, Binary, FileCheck, Gate, Protocol, SecretName, Source};
 use crate::error::RenderError;
 use crate::host::{FileSpec, HostBuilder};
 use crate::ports;
@@ -22,7 +24,6 @@ struct BridgeView<'a> {
     region: Option<&'a str>,
     xmpp: Vec<XmppView>,
     domain: &'a str,
-    username: &'a str,
     ca_file: &'a str,
     http_private: String,
     media_port: u16,
@@ -35,6 +36,9 @@ struct BridgeView<'a> {
 struct XmppView {
     main: String,
     address: String,
+    domain: String,
+    username: String,
+    brewery: String,
 }
 
 #[derive(Serialize)]
@@ -52,8 +56,14 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         name: "jitctl-bridge".to_owned(),
         restarts: vec![UNIT.to_owned()],
     });
+    let foreign = scene.inventory.foreign_main().is_some();
+    let password = if foreign {
+        SecretName(FOREIGN_BRIDGE.to_owned())
+    } else {
+        scene.options.bridge_account.bridge_password()
+    };
     builder.secret(
-        &scene.options.bridge_account.bridge_password(),
+        &password,
         FileSpec::private(format!("{CREDENTIALS}/bridge-xmpp-password"))
             .on_change([restart.clone()]),
     );
@@ -62,7 +72,6 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         region: scene.host.region.as_deref(),
         xmpp: xmpp_views(scene)?,
         domain: scene.domain(),
-        username: scene.options.bridge_account.bridge_user(),
         ca_file: CA_FILE,
         http_private: format!("127.0.0.1:{}", ports::BRIDGE_HTTP.number),
         media_port,
@@ -111,7 +120,11 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
         "http://127.0.0.1:{}/about/health",
         ports::BRIDGE_HTTP.number
     )));
-    builder.gate(Gate::BridgeCounted(nickname.to_string()));
+    builder.gate(if foreign {
+        Gate::BridgeJoined(nickname.to_string())
+    } else {
+        Gate::BridgeCounted(nickname.to_string())
+    });
     Ok(())
 }
 
@@ -133,7 +146,7 @@ fn xmpp_views(scene: &Scene<'_>) -> Result<Vec<XmppView>, RenderError> {
     scene
         .inventory
         .hosts_with(Role::Main)
-        .map(|(main, _)| {
+        .map(|(main, host)| {
             let route =
                 addresses::xmpp_via(scene.inventory, main, scene.name).ok_or_else(|| {
                     RenderError::NoRoute {
@@ -141,9 +154,20 @@ fn xmpp_views(scene: &Scene<'_>) -> Result<Vec<XmppView>, RenderError> {
                         main: main.to_string(),
                     }
                 })?;
+            let own = || Foreign {
+                domain: Domain::new(format!("auth.{}", scene.domain())),
+                username: scene.options.bridge_account.bridge_user().to_owned(),
+                brewery: format!("jvbbrewery@internal.auth.{}", scene.domain()),
+                nicknames: Vec::new(),
+                folder: None,
+            };
+            let server = host.foreign.clone().unwrap_or_else(own);
             Ok(XmppView {
                 main: main.to_string(),
                 address: route.with_port(ports::XMPP.number),
+                domain: server.domain.to_string(),
+                username: server.username,
+                brewery: server.brewery,
             })
         })
         .collect()

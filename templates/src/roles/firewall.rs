@@ -20,13 +20,16 @@ struct UnitView<'a> {
     ruleset: &'a str,
 }
 
-/// Drops the files of any backend and adds those of `backend`.
+/// Drops the files of any backend and adds those of `backend`; a host that others keep has none.
 pub(crate) fn set_backend(
     engine: &Engine,
     host: &mut DesiredHost,
     backend: FirewallBackend,
 ) -> Result<(), RenderError> {
     host.firewall.backend = backend;
+    if host.foreign {
+        return Ok(());
+    }
     let owned = [
         nftables::RULESET,
         nftables::UNIT_FILE,

@@ -3,6 +3,7 @@
 mod bridge;
 mod common;
 pub(crate) mod firewall;
+mod foreign;
 mod main;
 
 use jitctl_inventory::model::{Inventory, Role};
@@ -51,6 +52,10 @@ pub(crate) fn desired_host(
         host,
     };
     let mut builder = HostBuilder::new(engine, empty(&scene));
+    if host.foreign.is_some() {
+        foreign::add(&mut builder, &scene);
+        return Ok(builder.desired);
+    }
     common::add(&mut builder, &scene)?;
     if host.roles.contains(&Role::Main) {
         main::add(&mut builder, &scene)?;
@@ -79,6 +84,7 @@ fn empty(scene: &Scene<'_>) -> DesiredHost {
     DesiredHost {
         host: scene.name.clone(),
         roles: scene.host.roles.clone(),
+        foreign: scene.host.foreign.is_some(),
         packages: Vec::new(),
         users: Vec::new(),
         binaries: Vec::new(),

@@ -95,6 +95,25 @@ pub(crate) static FAULTS: &[Fault] = &[
         mend: turn_again,
     },
     Fault {
+        name: "coturn on another port",
+        code: "U04",
+        host: "h1",
+        cause: |lab| turn(lab, "s/^listening-port=.*/listening-port=3479/"),
+        mend: turn_again,
+    },
+    Fault {
+        name: "bridge listens on another port",
+        code: "B23",
+        host: "h3",
+        cause: |lab| {
+            edit(lab, "h3", BRIDGE, "s/^port = .*/port = 10009/");
+            on(lab, "h3", "systemctl restart jitctl-bridge");
+            put_back(lab, "h3", BRIDGE);
+            on(lab, "h3", "sleep 1");
+        },
+        mend: |lab| on(lab, "h3", "systemctl restart jitctl-bridge"),
+    },
+    Fault {
         name: "coturn without its key",
         code: "U01",
         host: "h1",

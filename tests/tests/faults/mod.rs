@@ -6,6 +6,7 @@ mod certificates;
 mod hosts;
 mod media;
 mod services;
+mod web;
 mod xmpp;
 
 use jitctl_tests::Lab;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         certificates::FAULTS,
         media::FAULTS,
         services::FAULTS,
+        web::FAULTS,
     ]
     .into_iter()
     .flatten()

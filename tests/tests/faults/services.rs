@@ -1,11 +1,11 @@
-//! Services: stopped, masked, refused, hung, drained, of another version, open to the world.
+//! Services: stopped, masked, refused, hung, drained, short of something, of another version, open to
+//! the world, without their ports.
 
 use jitctl_tests::Lab;
 
 use super::{Fault, edit, on, put_back};
 
 const BRIDGE: &str = "/etc/jitctl/bridge.toml";
-const NGINX: &str = "/etc/nginx/conf.d/jitctl.conf";
 
 fn restart_bridge(lab: &Lab) {
     on(
@@ -15,21 +15,45 @@ fn restart_bridge(lab: &Lab) {
     );
 }
 
-/// Edits the site's nginx configuration and loads it.
-fn nginx(lab: &Lab, expression: &str) {
-    edit(lab, "h1", NGINX, expression);
-    on(lab, "h1", "nginx -tq && systemctl reload nginx; sleep 0.5");
-}
-
-fn nginx_again(lab: &Lab) {
-    put_back(lab, "h1", NGINX);
-    on(lab, "h1", "systemctl reload nginx");
-}
-
 /// A focus that has forgotten the failures: it keeps a bridge that failed a check out of use for a
 /// minute.
 pub(super) fn focus_again(lab: &Lab) {
     on(lab, "h1", "systemctl restart jitctl-focus");
+}
+
+/// Another program opens a socket before a service of ours does.
+fn take(lab: &Lab, host: &str, unit: &str, open: &str) {
+    let line = format!(
+        "systemctl stop {unit}; systemd-run -q --unit=taker python3 -c \
+         'import socket, time; s = socket.{open}; time.sleep(300)'; sleep 0.5; \
+         systemctl start {unit} || true; sleep 1"
+    );
+    on(lab, host, &line);
+}
+
+fn give_back(lab: &Lab, host: &str, unit: &str) {
+    let line = format!(
+        "systemctl stop taker; systemctl reset-failed {unit} 2> /dev/null || true; \
+         systemctl restart {unit}"
+    );
+    on(lab, host, &line);
+}
+
+const DROP_INS: &str = "/etc/systemd/system/jitctl-bridge.service.d";
+
+/// The bridge of `h3` starts anew with another limit.
+fn limit_bridge(lab: &Lab, setting: &str) {
+    let line = format!(
+        "mkdir -p {DROP_INS}; printf '[Service]\\n{setting}\\n' > {DROP_INS}/low.conf; \
+         systemctl daemon-reload; systemctl restart jitctl-bridge; sleep 1"
+    );
+    on(lab, "h3", &line);
+}
+
+fn unlimit_bridge(lab: &Lab) {
+    let line =
+        format!("rm -r {DROP_INS}; systemctl daemon-reload; systemctl restart jitctl-bridge");
+    on(lab, "h3", &line);
 }
 
 /// Waits until the bridge of `h3` says this of its health.
@@ -151,58 +175,69 @@ pub(crate) static FAULTS: &[Fault] = &[
         name: "file limit low",
         code: "B09",
         host: "h3",
+        cause: |lab| limit_bridge(lab, "LimitNOFILE=256"),
+        mend: unlimit_bridge,
+    },
+    Fault {
+        name: "bridge channel without a domain",
+        code: "W08",
+        host: "h3",
+        cause: |lab| edit(lab, "h3", BRIDGE, "s/^domains = .*/domains = []/"),
+        mend: |lab| put_back(lab, "h3", BRIDGE),
+    },
+    Fault {
+        name: "bridge runs without its channel",
+        code: "W09",
+        host: "h3",
+        cause: |lab| {
+            edit(lab, "h3", BRIDGE, "/^.websocket/,$d");
+            restart_bridge(lab);
+            put_back(lab, "h3", BRIDGE);
+            on(lab, "h3", "sleep 1");
+        },
+        mend: restart_bridge,
+    },
+    Fault {
+        name: "another program holds 443",
+        code: "U02",
+        host: "h1",
+        cause: |lab| take(lab, "h1", "nginx", "create_server((\"\", 443))"),
+        mend: |lab| give_back(lab, "h1", "nginx"),
+    },
+    Fault {
+        name: "another program holds 8080",
+        code: "B08",
+        host: "h3",
+        cause: |lab| {
+            take(
+                lab,
+                "h3",
+                "jitctl-bridge",
+                "create_server((\"127.0.0.1\", 8080))",
+            );
+        },
+        mend: |lab| give_back(lab, "h3", "jitctl-bridge"),
+    },
+    Fault {
+        name: "too few tasks",
+        code: "B10",
+        host: "h3",
+        cause: |lab| limit_bridge(lab, "TasksMax=32"),
+        mend: unlimit_bridge,
+    },
+    Fault {
+        name: "memory used up",
+        code: "B11",
+        host: "h3",
         cause: |lab| {
             on(
                 lab,
                 "h3",
-                "mkdir -p /etc/systemd/system/jitctl-bridge.service.d; \
-                 printf '[Service]\\nLimitNOFILE=256\\n' > /etc/systemd/system/jitctl-bridge.service.d/low.conf; \
-                 systemctl daemon-reload; systemctl restart jitctl-bridge; sleep 1",
+                "sed 's/^MemAvailable:.*/MemAvailable: 4096 kB/' /proc/meminfo > /run/meminfo; \
+                 mount --bind /run/meminfo /proc/meminfo",
             );
         },
-        mend: |lab| {
-            on(
-                lab,
-                "h3",
-                "rm -r /etc/systemd/system/jitctl-bridge.service.d; systemctl daemon-reload; \
-                 systemctl restart jitctl-bridge",
-            );
-        },
-    },
-    Fault {
-        name: "nginx without the WebSocket location",
-        code: "W03",
-        host: "h1",
-        cause: |lab| nginx(lab, "/location = .xmpp-websocket/a return 404;"),
-        mend: |lab| nginx_again(lab),
-    },
-    Fault {
-        name: "BOSH leads nowhere",
-        code: "W01",
-        host: "h1",
-        cause: |lab| nginx(lab, "s#jitctl_prosody/http-bind#127.0.0.1:5999/http-bind#"),
-        mend: |lab| nginx_again(lab),
-    },
-    Fault {
-        name: "page refused",
-        code: "W20",
-        host: "h1",
-        cause: |lab| nginx(lab, "s#location / {#location / { return 503;#"),
-        mend: |lab| nginx_again(lab),
-    },
-    Fault {
-        name: "conference requests over HTTP lead to the page",
-        code: "W21",
-        host: "h1",
-        cause: |lab| nginx(lab, "s#location = /conference-request/v1#location = /gone#"),
-        mend: |lab| nginx_again(lab),
-    },
-    Fault {
-        name: "page without its settings",
-        code: "W10",
-        host: "h1",
-        cause: |lab| on(lab, "h1", "mv /etc/jitctl/web/config.js /root/"),
-        mend: |lab| on(lab, "h1", "mv /root/config.js /etc/jitctl/web/"),
+        mend: |lab| on(lab, "h3", "umount /proc/meminfo"),
     },
     Fault {
         name: "media worker hangs",
@@ -242,24 +277,6 @@ pub(crate) static FAULTS: &[Fault] = &[
         host: "h3",
         cause: |lab| on(lab, "h3", SMALL_BUFFER),
         mend: restart_bridge,
-    },
-    Fault {
-        name: "WebSocket answers the app page",
-        code: "W03",
-        host: "h1",
-        cause: |lab| {
-            edit(
-                lab,
-                "h1",
-                NGINX,
-                "s#location = /xmpp-websocket#location = /gone#",
-            );
-            on(lab, "h1", "systemctl reload nginx; sleep 1");
-        },
-        mend: |lab| {
-            put_back(lab, "h1", NGINX);
-            on(lab, "h1", "systemctl reload nginx");
-        },
     },
     Fault {
         name: "secrets file readable by all",
@@ -326,18 +343,9 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "B07",
         host: "h3",
         cause: |lab| {
-            on(
-                lab,
-                "h3",
-                "systemctl stop jitctl-bridge; systemd-run -q --unit=taker python3 -c \
-                 'import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \
-                 s.bind((\"0.0.0.0\", 10000)); time.sleep(300)'; sleep 0.5; \
-                 systemctl start jitctl-bridge || true; sleep 1",
-            );
+            let open = "socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((\"0.0.0.0\", 10000))";
+            take(lab, "h3", "jitctl-bridge", open);
         },
-        mend: |lab| {
-            on(lab, "h3", "systemctl stop taker");
-            restart_bridge(lab);
-        },
+        mend: |lab| give_back(lab, "h3", "jitctl-bridge"),
     },
 ];

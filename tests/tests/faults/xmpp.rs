@@ -78,6 +78,55 @@ pub(crate) static FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "Prosody on an address that is gone",
+        code: "X22",
+        host: "h1",
+        cause: |lab| {
+            edit(
+                lab,
+                "h1",
+                PROSODY,
+                "s/^c2s_interfaces = .*/c2s_interfaces = { \"10.77.0.99\" }/",
+            );
+            on(lab, "h1", "systemctl restart prosody; sleep 1");
+        },
+        mend: prosody_again,
+    },
+    Fault {
+        name: "Prosody no longer includes the site",
+        code: "X13",
+        host: "h1",
+        cause: |lab| {
+            edit(lab, "h1", "/etc/prosody/prosody.cfg.lua", "/^Include/d");
+            on(lab, "h1", "systemctl restart prosody; sleep 1");
+        },
+        mend: |lab| {
+            put_back(lab, "h1", "/etc/prosody/prosody.cfg.lua");
+            on(lab, "h1", "systemctl restart prosody");
+        },
+    },
+    Fault {
+        name: "Prosody wedged (SIGSTOP)",
+        code: "W02",
+        host: "h1",
+        cause: |lab| on(lab, "h1", "systemctl kill -s STOP prosody"),
+        mend: |lab| on(lab, "h1", "systemctl kill -s CONT prosody"),
+    },
+    Fault {
+        name: "small stanzas only",
+        code: "X20",
+        host: "h1",
+        cause: |lab| {
+            edit(
+                lab,
+                "h1",
+                PROSODY,
+                "s/^c2s_stanza_size_limit = .*/c2s_stanza_size_limit = 10 * 1024/",
+            );
+        },
+        mend: |lab| put_back(lab, "h1", PROSODY),
+    },
+    Fault {
         name: "wrong password",
         code: "X01",
         host: "h2",

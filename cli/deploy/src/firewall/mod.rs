@@ -9,7 +9,7 @@ mod guard;
 use std::collections::BTreeSet;
 
 use jitctl_inventory::model::FirewallBackend;
-use jitctl_templates::desired::{DesiredHost, FirewallIntent};
+use jitctl_templates::desired::{DesiredHost, FirewallIntent, Source};
 use jitctl_templates::firewall::{firewalld, ufw};
 use jitctl_templates::{RenderError, Renderer};
 
@@ -59,6 +59,9 @@ pub(crate) fn compare(
     files: &[FileChange],
 ) -> Option<FirewallChange> {
     let backend = resolve(host.desired.firewall.backend, facts);
+    if host.desired.foreign {
+        return opened(host, facts, backend);
+    }
     let ruleset = host.file(RULESET)?;
     let changed = files
         .iter()
@@ -85,6 +88,47 @@ pub(crate) fn compare(
         delta: changed.map(|file| delta(&file.diff)).unwrap_or_default(),
         commands,
         undo,
+    })
+}
+
+/// Ports that open on a host that others keep: by `ufw`, where a rule of ours can be told from
+/// theirs.
+fn opened(host: &ResolvedHost, facts: &Facts, backend: FirewallBackend) -> Option<FirewallChange> {
+    if backend != FirewallBackend::Ufw {
+        return None;
+    }
+    let (commands, undo) = ufw_changes(host, facts);
+    (!commands.is_empty()).then(|| FirewallChange {
+        backend,
+        load_table: false,
+        edited_by_hand: false,
+        delta: commands.iter().map(|words| words.join(" ")).collect(),
+        commands,
+        undo,
+    })
+}
+
+/// What is left to those who keep a host, where its packet filter is another than `ufw`.
+pub(crate) fn left_to_others(host: &ResolvedHost, facts: &Facts) -> Option<String> {
+    let backend = resolve(host.desired.firewall.backend, facts);
+    if !host.desired.foreign || backend == FirewallBackend::Ufw {
+        return None;
+    }
+    let rules = host.desired.firewall.rules.iter();
+    let open = rules.filter_map(|rule| match &rule.from {
+        Source::Only(addresses) if !addresses.is_empty() => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            Some(format!("{} for {}", rule.port, addresses.join(", ")))
+        }
+        _ => None,
+    });
+    let open: Vec<String> = open.collect();
+    (!open.is_empty()).then(|| {
+        format!(
+            "others keep this host, and ufw is not active there: if its packet filter closes the \
+             port, open {} yourself (tcp)",
+            open.join("; ")
+        )
     })
 }
 

@@ -83,6 +83,7 @@ pub fn describe(gate: &Gate) -> String {
         Gate::HttpOk(url) => format!("{url} answers 200"),
         Gate::PageServed { domain, .. } => format!("https://{domain}/ROOM gives the page"),
         Gate::BridgeCounted(nick) => format!("the focus counts bridge {nick}"),
+        Gate::BridgeJoined(nick) => format!("bridge {nick} is in the brewery"),
     }
 }
 
@@ -105,7 +106,9 @@ fn unit_behind(gate: &Gate, gates: &[Gate]) -> String {
         Gate::UnitActive(unit) => Some(unit.clone()),
         Gate::Listening(_, 5222 | 5280 | 5347) => known("prosody"),
         Gate::Listening(_, 8888) => known("focus"),
-        Gate::Listening(_, 10000 | 8080) | Gate::BridgeCounted(_) => known("bridge"),
+        Gate::Listening(_, 10000 | 8080) | Gate::BridgeCounted(_) | Gate::BridgeJoined(_) => {
+            known("bridge")
+        }
         Gate::HttpOk(url) if url.contains(":8888") => known("focus"),
         Gate::HttpOk(url) if url.contains(":8080") => known("bridge"),
         Gate::Listening(_, 80 | 443) | Gate::HttpOk(_) | Gate::PageServed { .. } => known("nginx"),
@@ -174,7 +177,7 @@ fn command(gate: &Gate, gates: &[Gate]) -> String {
         } => words.extend(["page_served", domain, certificate]),
         // The focus may still count the session that a restart ended: first the bridge itself is
         // to be in its brewery, then `wait_counted` asks the focus.
-        Gate::BridgeCounted(_) => words.push("joined"),
+        Gate::BridgeCounted(_) | Gate::BridgeJoined(_) => words.push("joined"),
     }
     line(&words)
 }
@@ -257,6 +260,26 @@ pub async fn counted_now(main: &dyn Remote) -> Result<Vec<String>, RemoteError> 
     let script = Script::new("ask the focus for its bridges", text, deadline);
     let output = main.run(script).await?;
     Ok(output.text().lines().map(str::to_owned).collect())
+}
+
+/// What a focus that others keep says of its health, in words; nothing when it does not answer on
+/// its usual port.
+///
+/// # Errors
+/// The host cannot be reached.
+pub async fn foreign_focus(main: &dyn Remote) -> Result<Option<String>, RemoteError> {
+    let text = format!(
+        "{HTTP}body=$(http_get http://127.0.0.1:8888/about/health) && printf 'ok %s\\n' \"$body\"\nexit 0\n"
+    );
+    let script = Script::new(
+        "ask the focus for its health",
+        text,
+        Duration::from_secs(15),
+    );
+    let output = main.run(script).await?;
+    let text = output.text();
+    let first = text.lines().next().unwrap_or_default().trim();
+    Ok((!first.is_empty()).then(|| first.to_owned()))
 }
 
 #[cfg(test)]

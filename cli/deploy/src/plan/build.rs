@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jitctl_inventory::names::HostName;
 use jitctl_templates::SYSCTL_FILE;
-use jitctl_templates::desired::Action;
+use jitctl_templates::desired::{Action, DesiredHost};
 
 use super::{AccountChange, HostPlan, Leaving, ProgramChange, SitePlan, VERSION, files, services};
 use crate::artifacts::{ArtifactError, Artifacts};
@@ -87,10 +87,21 @@ pub fn plan_host(
     let actions = services::settle(&changes.actions, &service_changes, host);
     let newest = facts.releases.last().copied().unwrap_or(0);
     let release = newest.max(facts.manifest.release) + 1;
-    let manifest = next_manifest(host, &programs, release);
     let recorded = Manifest {
         release,
         ..facts.manifest.clone()
+    };
+    // A host that others keep gets no records; what a cut-off run left of its own goes.
+    let manifest = if desired.foreign {
+        recorded.clone()
+    } else {
+        next_manifest(host, &programs, release)
+    };
+    let firewall = firewall::compare(host, facts, &changes.files);
+    let nothing_stays = if desired.foreign {
+        firewall.is_some() || facts.interrupted.is_some()
+    } else {
+        desired.roles.is_empty()
     };
     Ok(HostPlan {
         host: desired.host.clone(),
@@ -108,20 +119,33 @@ pub fn plan_host(
         directories: files::compare_directories(host, facts),
         programs: program_changes,
         accounts: compare_accounts(host, facts, secrets)?,
-        firewall: firewall::compare(host, facts, &changes.files),
+        firewall,
         interruptions: services::interruptions(&actions, &service_changes, facts),
         files: changes.files,
         links: changes.links,
         services: service_changes,
         settings,
         actions,
-        leaving: desired.roles.is_empty().then(|| Leaving {
-            commands: firewall::farewell(&desired.firewall, facts),
-        }),
+        leaving: nothing_stays.then(|| leaving(desired, facts)),
         records: manifest != recorded || facts.interrupted.is_some(),
         manifest,
-        warnings: warnings(facts),
+        warnings: warnings(facts)
+            .into_iter()
+            .chain(firewall::left_to_others(host, facts))
+            .collect(),
     })
+}
+
+/// The end of an apply after which nothing of ours is on the host but, where others keep it, the
+/// ports that it opened.
+fn leaving(desired: &DesiredHost, facts: &Facts) -> Leaving {
+    Leaving {
+        commands: if desired.foreign {
+            Vec::new()
+        } else {
+            firewall::farewell(&desired.firewall, facts)
+        },
+    }
 }
 
 fn missing(names: &[String], present: impl Fn(&String) -> bool) -> Vec<String> {

@@ -1,4 +1,5 @@
-//! The end of an apply that takes a host out of the site: nothing of ours stays.
+//! The end of an apply that takes a host out of the site: nothing of ours stays. On a host that
+//! others keep every apply ends so, and only its own notes go.
 //!
 //! Files and units went before; here go what no list of files has: the table of the packet filter
 //! and our rules of `ufw` or `firewalld`, users, programs, releases, records, and the lease with
@@ -24,9 +25,10 @@ for folder in nftables prosody coturn nginx; do
     rmdir "$root/etc/systemd/system/$folder.service.d" 2> /dev/null || :
 done
 rm -rf "$root/usr/lib/jitctl" "$root/usr/share/jitctl" "$root/var/lib/jitctl-acme" "$root/etc/jitctl"
-# Last: the lease is in it.
-rm -rf "${state:?}"
 "#;
+
+/// Last: the lease is in it.
+const FORGET: &str = "rm -rf \"${state:?}\"\n";
 
 /// The script that ends the apply of a host that leaves.
 pub fn leave(context: &Context<'_>, leaving: &Leaving) -> Script {
@@ -38,6 +40,9 @@ pub fn leave(context: &Context<'_>, leaving: &Leaving) -> Script {
         text.push_str(line(&words).trim_end());
         text.push_str(" > /dev/null 2>&1 || :\n");
     }
-    text.push_str(REMOVE);
+    if !context.host.desired.foreign {
+        text.push_str(REMOVE);
+    }
+    text.push_str(FORGET);
     Script::new(Phase::Leave.title(), text, deadline)
 }

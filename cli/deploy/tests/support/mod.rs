@@ -275,6 +275,7 @@ pub(crate) fn desired() -> DesiredHost {
     DesiredHost {
         host: "m1".into(),
         roles: BTreeSet::from([Role::Main]),
+        foreign: false,
         packages: Vec::new(),
         users: Vec::new(),
         binaries: Vec::new(),

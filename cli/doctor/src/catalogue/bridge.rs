@@ -102,12 +102,48 @@ rows! {
         here: ["H11"],
         elsewhere: [],
     }
+    TASKS_FEW: "B10", Warning, "a service may have too few tasks" {
+        symptom: "`unable to create new native thread`, near 33 people for some",
+        cause: "the unit's limit was lowered, or the system's is low",
+        detection: "`TasksMax` of the unit and the threads of its process",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11"],
+        elsewhere: [],
+    }
+    BRIDGE_OVERLOADED: "B16", Warning, "the bridge is overloaded" {
+        symptom: "sound and picture are choppy for everybody on it",
+        cause: "more people than its processors can carry, or the provider takes processor time away",
+        detection: "the stress that the bridge publishes: 0.8 and more",
+        cure: "jitctl add-bridge NAME=ADDRESS   # then jitctl room ROOM move",
+        fixable: false,
+        here: [],
+        elsewhere: [],
+    }
+    CONNECTIONS_TRACKED: "B18", Warning, "the kernel's table of connections is almost full" {
+        symptom: "sudden loss with many people; `nf_conntrack: table full`",
+        cause: "every person is a tracked connection, and the table is small",
+        detection: "the count of tracked connections against their maximum",
+        cure: "jitctl exec --on HOST -- sysctl -w net.netfilter.nf_conntrack_max=262144",
+        fixable: false,
+        here: [],
+        elsewhere: [],
+    }
     UDP_BUFFER_SMALL: "B17", Warning, "the receive buffer for media is small" {
         symptom: "frames skip under load",
         cause: "net.core.rmem_max is the kernel's default, or was when the bridge started",
         detection: "the media socket's own buffer, net.core.rmem_max, and the kernel's count of packets lost for want of buffer",
         cure: "jitctl apply --on HOST   # then: jitctl exec --on HOST -- systemctl restart jitctl-bridge",
         fixable: true,
+        here: [],
+        elsewhere: [],
+    }
+    RELAYS_ONE_SIDED: "R01", Warning, "relays are on at one side only" {
+        symptom: "`A new bridge was selected, but Octo is disabled`; a room stays on one bridge",
+        cause: "`jicofo.conf` and `jvb.conf` disagree about `octo` and `relay`",
+        detection: "both files of a site that others set up",
+        cure: "set jicofo.octo.enabled and videobridge.relay.enabled alike, then restart both services",
+        fixable: false,
         here: [],
         elsewhere: [],
     }

@@ -75,6 +75,33 @@ rows! {
         here: ["X09", "X10", "T01", "U05"],
         elsewhere: [],
     }
+    MEMORY_SHORT: "B11", Error, "the host runs out of memory" {
+        symptom: "services die or stall; `Out of memory: Killed process` in the kernel's log",
+        cause: "the host is too small for what it carries, or another program grew",
+        detection: "the memory that is available, and units that were killed for want of it",
+        cure: "jitctl exec --on HOST -- 'ps -eo rss,comm --sort=-rss | head'   # then a bigger host, or fewer programs",
+        fixable: false,
+        here: ["H09", "B13", "B22"],
+        elsewhere: [],
+    }
+    WEB_PORT_TAKEN: "U02", Error, "another program holds the web port" {
+        symptom: "`bind() to 0.0.0.0:443 failed`; the page does not open",
+        cause: "coturn or another web server listens on 443, too",
+        detection: "the owner of the socket on MAIN's port 443",
+        cure: "jitctl exec --on HOST -- 'ss -ltnp sport = :443'   # stop that program, then jitctl apply --on HOST",
+        fixable: false,
+        here: ["H09", "W20", "W01", "W03", "W04", "W05", "W06", "W07", "W10", "W12", "W21", "X23", "U05", "T01", "T04", "T05"],
+        elsewhere: [],
+    }
+    PRIVATE_PORT_TAKEN: "B08", Error, "another program holds a private port of ours" {
+        symptom: "the service ends at its start with an HTTP bind error",
+        cause: "8080 or 8888 is a favourite of other programs, too",
+        detection: "the owner of the socket on the private port of bridge or focus",
+        cure: "jitctl exec --on HOST -- ss -ltnp   # stop that program, or give it another port; then jitctl apply --on HOST",
+        fixable: false,
+        here: ["H09", "B20", "X15", "X12", "B12", "B13", "B22", "B23", "B05", "R04", "W08", "W09", "W21"],
+        elsewhere: ["X15", "B12"],
+    }
     NEVER_APPLIED: "H14", Error, "nothing was ever applied to the host" {
         symptom: "the host is in the inventory and carries nothing",
         cause: "it was added to the inventory, and no apply has reached it yet",

@@ -3,6 +3,24 @@
 use super::rows;
 
 rows! {
+    TURN_PORT_UNUSED: "U04", Error, "nobody listens where people are told that TURN is" {
+        symptom: "people behind strict firewalls cannot join",
+        cause: "coturn and Prosody have different ports",
+        detection: "the services that Prosody hands to a guest against the sockets of MAIN",
+        cure: "jitctl apply --on HOST   # then: jitctl exec --on HOST -- systemctl restart coturn",
+        fixable: true,
+        here: ["U01", "U05", "U06", "U07", "T02", "H11"],
+        elsewhere: [],
+    }
+    TURN_PORT_RESTRICTED: "U03", Warning, "browsers do not dial the port of TURN" {
+        symptom: "TURN fails in Chrome only",
+        cause: "the port is below 1024 and none of 53, 80 and 443",
+        detection: "the services that Prosody hands to a guest",
+        cure: "jitctl apply --on HOST",
+        fixable: false,
+        here: [],
+        elsewhere: [],
+    }
     TURN_UNENCRYPTED: "U01", Error, "TURN over TLS does not answer" {
         symptom: "`cannot find private key file`; people behind strict firewalls cannot join",
         cause: "coturn cannot read the certificate or its key, or listens elsewhere",

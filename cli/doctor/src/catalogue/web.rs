@@ -36,7 +36,7 @@ rows! {
         detection: "GET / over TLS with the site's name",
         cure: "jitctl apply --on HOST",
         fixable: true,
-        here: ["W01", "W03", "W10", "W21", "X23", "T01", "T04", "W11", "H11"],
+        here: ["W01", "W03", "W04", "W05", "W06", "W07", "W10", "W12", "W21", "X23", "T01", "T04", "W11", "H11"],
         elsewhere: [],
     }
     BOSH_DOWN: "W01", Error, "the web server cannot reach Prosody" {
@@ -75,10 +75,73 @@ rows! {
         here: ["H11"],
         elsewhere: [],
     }
+    CHANNEL_HALF_CONFIGURED: "W08", Error, "the bridge tells nobody where its channel is" {
+        symptom: "`Websockets enabled, but no domains specified`; quality stays lowest in groups",
+        cause: "`[websocket]` or its `domains` is missing in the bridge's configuration",
+        detection: "the bridge's configuration on its host, where the inventory says `bridge_channel: websocket`",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["W09", "H11", "H13"],
+        elsewhere: [],
+    }
+    CHANNEL_OFF: "W09", Error, "the bridge takes no channels over WebSocket" {
+        symptom: "the bridge channel is gone after an update; quality stays lowest in groups",
+        cause: "the bridge runs with other settings than its configuration has now",
+        detection: "the sockets of the bridge's host",
+        cure: "jitctl exec --on HOST -- systemctl restart jitctl-bridge   # then jitctl apply --on HOST",
+        fixable: true,
+        here: [],
+        elsewhere: [],
+    }
+    CHANNEL_IS_PAGE: "W04", Error, "the bridge channel answers the app page" {
+        symptom: "`/colibri-ws/…` answers 200 with HTML; quality stays lowest in groups",
+        cause: "the location is missing in nginx: the request falls to the page",
+        detection: "a WebSocket handshake with each bridge's channel, through nginx; the content type of the answer",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11", "H13"],
+        elsewhere: [],
+    }
+    CHANNEL_UNKNOWN: "W05", Error, "the web server does not know a bridge's channel" {
+        symptom: "the bridge channel fails on one bridge only",
+        cause: "nginx's map of bridges lacks this one, or has it under another nickname",
+        detection: "a WebSocket handshake with each bridge's channel, through nginx: nginx itself answers 404",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11", "H13"],
+        elsewhere: [],
+    }
+    CHANNEL_ASTRAY: "W06", Error, "a bridge's channel leads somewhere else" {
+        symptom: "`/colibri-ws/…` answers 502, or 404 by another bridge",
+        cause: "the address in nginx's map is old, or a firewall closes the channel's port on the bridge",
+        detection: "a WebSocket handshake with each bridge's channel, through nginx, while the bridge listens",
+        cure: "jitctl apply   # and open 9090/tcp of the bridge for MAIN at your provider",
+        fixable: true,
+        here: ["H11", "H13"],
+        elsewhere: [],
+    }
+    CHANNEL_NOT_UPGRADED: "W07", Error, "the bridge channel loses its upgrade" {
+        symptom: "`/colibri-ws/…` answers 405 or 426",
+        cause: "the upgrade headers are missing in nginx, or a proxy before it takes them away",
+        detection: "a WebSocket handshake with each bridge's channel, through nginx: the bridge sees a plain request",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11", "H13"],
+        elsewhere: [],
+    }
+    PAGE_PLAIN: "W12", Warning, "port 80 does not lead to HTTPS" {
+        symptom: "`Cannot read property 'getUserMedia'`: no camera without HTTPS",
+        cause: "the redirect is missing in nginx, or another site answers there",
+        detection: "GET / on port 80",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11"],
+        elsewhere: [],
+    }
     CHAIN_INCOMPLETE: "W11", Warning, "an intermediate certificate is missing" {
         symptom: "browsers open the page, mobile apps do not",
         cause: "the certificate file holds the leaf only",
-        detection: "the chain as sent, without help from any cache",
+        detection: "the chain as sent, without help from any cache: a certificate of a public authority (it carries receipts of public logs) that comes alone",
         cure: "put the intermediate into the certificate file, then jitctl apply --on HOST",
         fixable: false,
         here: ["T02"],

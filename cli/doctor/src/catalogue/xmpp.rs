@@ -3,6 +3,33 @@
 use super::rows;
 
 rows! {
+    PROSODY_READS_NOTHING: "X13", Error, "Prosody does not read the site's configuration" {
+        symptom: "every XMPP host is unknown after an upgrade of the package",
+        cause: "the line `Include \"conf.d/*.cfg.lua\"` is lost from /etc/prosody/prosody.cfg.lua",
+        detection: "that line, on MAIN",
+        cure: "jitctl exec --on HOST -- 'echo Include \"\\\"conf.d/*.cfg.lua\\\"\" >> /etc/prosody/prosody.cfg.lua; systemctl restart prosody'",
+        fixable: false,
+        here: ["X04", "X05", "X06", "X08", "X12", "X14", "X23", "W01", "W02", "W03", "W21", "U05"],
+        elsewhere: ["X04", "X05", "X06", "X08", "X15", "B12"],
+    }
+    PROSODY_ADDRESS_GONE: "X22", Error, "Prosody is to listen on an address that the host does not have" {
+        symptom: "`Failed to open server port 5222 … Cannot assign requested address`",
+        cause: "the host got another address, or the file was edited by hand",
+        detection: "`c2s_interfaces` against the addresses of the host's interfaces",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["X06", "X12", "X14", "X15", "W21", "H11"],
+        elsewhere: ["X06", "X07", "X15", "B12"],
+    }
+    PROSODY_HANGS: "W02", Error, "Prosody runs and answers nobody" {
+        symptom: "`/http-bind` answers 504; nobody gets in",
+        cause: "the process is stopped, waits for a disk, or is drowned in work",
+        detection: "GET /http-bind through nginx, while nginx answers for the page; the state of the process",
+        cure: "jitctl exec --on HOST -- systemctl restart prosody",
+        fixable: true,
+        here: ["X07", "X08", "X12", "X14", "X23", "W01", "W03", "W21", "U05"],
+        elsewhere: ["X07", "X08", "X15", "B12"],
+    }
     WRONG_PASSWORD: "X01", Error, "the XMPP server refuses the password" {
         symptom: "`SASLError using SCRAM-SHA-1: not-authorized`",
         cause: "the secret on the host and the account's on MAIN differ",
@@ -136,6 +163,24 @@ rows! {
         cure: "jitctl apply --on HOST,@main",
         fixable: true,
         here: ["H11"],
+        elsewhere: [],
+    }
+    STANZAS_SMALL: "X20", Warning, "Prosody takes small stanzas only" {
+        symptom: "people in big rooms are disconnected with `policy-violation`",
+        cause: "`c2s_stanza_size_limit` was lowered",
+        detection: "the limit in the running configuration",
+        cure: "jitctl apply --on HOST",
+        fixable: true,
+        here: ["H11"],
+        elsewhere: [],
+    }
+    PROSODY_UNTRIED: "X11", Warning, "Prosody is of a version that our modules are not tried with" {
+        symptom: "`Unable to load module` in Prosody's journal",
+        cause: "the package came from elsewhere than Debian 12",
+        detection: "the version of the package",
+        cure: "jitctl exec --on HOST -- apt-get install --allow-downgrades prosody/bookworm",
+        fixable: false,
+        here: [],
         elsewhere: [],
     }
     SERVICES_THROTTLED: "X17", Warning, "the XMPP server throttles focus and bridges" {

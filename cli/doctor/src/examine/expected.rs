@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use jitctl_templates::desired::{DesiredHost, Protocol, RenderedFile, Source};
+use jitctl_templates::desired::{DesiredHost, PortRule, Protocol, RenderedFile, Source};
 use jitctl_templates::ports;
 use sha2::{Digest as _, Sha256};
 
@@ -20,8 +20,17 @@ pub(super) fn of(desired: &DesiredHost) -> Expected {
         .firewall
         .rules
         .iter()
-        .filter(|rule| rule.protocol == Protocol::Tcp && rule.from != Source::World);
+        .filter(|rule| rule.protocol == Protocol::Tcp && rule.from != Source::World)
+        // What is closed on a host that others keep is their business.
+        .filter(|_| !desired.foreign);
+    let own = |rule: &&PortRule| rule.why == ports::BRIDGE_WEBSOCKET.why;
     Expected {
+        channel_port: desired
+            .firewall
+            .rules
+            .iter()
+            .find(own)
+            .map(|rule| rule.port),
         hashes: plain
             .iter()
             .map(|file| (file.path.clone(), hash(&file.content)))
@@ -39,6 +48,7 @@ pub(super) fn of(desired: &DesiredHost) -> Expected {
             .iter()
             .find(|rule| rule.protocol == Protocol::Udp && rule.why == ports::MEDIA.why)
             .map(|rule| rule.port),
+        foreign: desired.foreign,
     }
 }
 

@@ -19,11 +19,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use jitctl_inventory::model::{AuthenticationMode, Inventory, Role, Tls};
+use jitctl_inventory::model::{AuthenticationMode, BridgeChannel, Inventory, Role};
 use jitctl_inventory::names::HostName;
 use jitctl_templates::desired::DesiredHost;
 use jitctl_transport::{Remote, RemoteError, Script};
 
+use crate::foreign::examine_foreign;
 use crate::observe::probe::Reach;
 use crate::observe::{GuestVisit, HostFacts, HostSight, LOOK, Observation, TurnView, parse};
 use reach::Board;
@@ -108,7 +109,6 @@ pub async fn examine(examination: &Examination<'_>) -> Observation {
     deal_out(&mut hosts, &reaches);
     let mut observation = Observation {
         domain: examination.inventory.site.domain.clone(),
-        public_authority: !matches!(examination.inventory.site.tls, Tls::PrivateCa),
         now: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
@@ -192,6 +192,9 @@ async fn look(
         web: None,
         focus: None,
         bridge_health: None,
+        rooms: None,
+        foreign: None,
+        channels: Vec::new(),
     };
     board.tell(&desired.host, sight.media.as_ref());
     let Ok(facts) = &sight.facts else {
@@ -200,16 +203,37 @@ async fn look(
     watch(Stage::Probe);
     let limit = patience(facts);
     let domain = inventory.site.domain.as_str();
-    let main = sight.roles.contains(&Role::Main);
-    let (bridge_logins, focus_login, web, focus, bridge_health, from_here, from_host, guest) = tokio::join!(
+    let main = sight.roles.contains(&Role::Main) && !desired.foreign;
+    let kept_by_others = inventory.foreign_main();
+    let (
+        bridge_logins,
+        focus_login,
+        web,
+        channels,
+        focus,
+        bridge_health,
+        rooms,
+        from_here,
+        from_host,
+        guest,
+        foreign,
+    ) = tokio::join!(
         login::bridge(remote, facts, limit),
         login::focus(remote, facts, limit),
         only_if(main, web::look(remote, domain, limit)),
+        only_if(
+            main && inventory.site.bridge_channel == BridgeChannel::Websocket,
+            web::channels(remote, domain, bridges(inventory), limit)
+        ),
         only_if(
             main,
             private_http::focus(remote, login::focus_brewery(facts), limit)
         ),
         only_if(bridge.is_some(), private_http::bridge(remote, limit)),
+        only_if(
+            bridge.is_some() && kept_by_others.is_some(),
+            private_http::rooms(remote, limit)
+        ),
         async {
             match &sight.media {
                 Some(port) => reach::from_here(port, board).await,
@@ -218,12 +242,22 @@ async fn look(
         },
         reach::from_host(remote, board),
         only_if(main, visit(inventory, remote, limit)),
+        only_if(
+            desired.foreign,
+            examine_foreign(
+                remote,
+                kept_by_others.and_then(|(_, foreign)| foreign.folder.as_deref())
+            )
+        ),
     );
     sight.bridge_logins = bridge_logins;
     sight.focus_login = focus_login;
     sight.web = web;
+    sight.channels = channels.unwrap_or_default();
     sight.focus = focus;
     sight.bridge_health = bridge_health;
+    sight.rooms = rooms.and_then(Result::ok);
+    sight.foreign = foreign.and_then(Result::ok);
     if let Some(port) = &mut sight.media {
         port.reaches.extend(from_here);
     }
@@ -232,6 +266,14 @@ async fn look(
         sight.turn = turn;
     }
     (sight, from_host)
+}
+
+/// The bridges of the site with their nicknames.
+fn bridges(inventory: &Inventory) -> Vec<(HostName, String)> {
+    inventory
+        .hosts_with(Role::Bridge)
+        .map(|(name, host)| (name.clone(), host.muc_nick(name).to_string()))
+        .collect()
 }
 
 /// A guest's visit, and the TURN server with the credentials that the guest got.

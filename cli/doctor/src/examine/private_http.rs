@@ -1,12 +1,12 @@
 //! The private HTTP of focus and bridge, asked on their own hosts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jitctl_transport::Remote;
 use serde::Deserialize;
 
 use super::web::{Until, exchange, status_line, within};
-use crate::observe::{BridgeSeen, Connection, FocusView, Health};
+use crate::observe::{BridgeSeen, Connection, FocusView, Health, Membership};
 
 /// Longest answer that is read.
 const LIMIT: usize = 4 << 20;
@@ -27,8 +27,30 @@ struct Connections {
     component: Connection,
 }
 
-/// The focus's own words.
+/// How long a focus that lost Prosody a moment ago may take to come back by itself: one that just
+/// restarts is no finding.
+const COMING_BACK: Duration = Duration::from_secs(2);
+/// How often it is asked meanwhile.
+const AGAIN: Duration = Duration::from_millis(400);
+
+/// The focus's own words, once it is connected and in the brewery, or when that takes too long.
 pub(super) async fn focus(
+    remote: &dyn Remote,
+    brewery: Option<String>,
+    limit: Duration,
+) -> Result<FocusView, String> {
+    let end = Instant::now() + COMING_BACK;
+    loop {
+        let view = focus_now(remote, brewery.clone(), limit).await?;
+        let there = view.account.joined && view.component.jid.is_some();
+        if there || Instant::now() > end {
+            return Ok(view);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn focus_now(
     remote: &dyn Remote,
     brewery: Option<String>,
     limit: Duration,
@@ -59,6 +81,18 @@ pub(super) async fn bridge(remote: &dyn Remote, limit: Duration) -> Health {
             words: String::new(),
         },
     }
+}
+
+/// The bridge's own word on its breweries.
+pub(super) async fn rooms(remote: &dyn Remote, limit: Duration) -> Result<Vec<Membership>, String> {
+    #[derive(Deserialize)]
+    struct Debug {
+        connections: Vec<Membership>,
+    }
+    let port = jitctl_templates::ports::BRIDGE_HTTP.number;
+    let (_, body) = within(limit, get(remote, port, "/debug")).await?;
+    let debug: Debug = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+    Ok(debug.connections)
 }
 
 async fn get(remote: &dyn Remote, port: u16, path: &str) -> Result<(u16, Vec<u8>), String> {

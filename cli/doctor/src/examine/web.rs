@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+use jitctl_inventory::names::HostName;
 use jitctl_transport::{Remote, Stream};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -14,6 +16,9 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::SLOW_PROBE;
 use crate::observe::{Certificate, Http, WebSite};
+
+/// The list of signed certificate timestamps (RFC 6962 section 3.3).
+const LOG_RECEIPTS: &str = "1.3.6.1.4.1.11129.2.4.2";
 
 pub(super) const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -29,12 +34,14 @@ pub(super) async fn look(remote: &dyn Remote, domain: &str, limit: Duration) -> 
         }
     }
     let close = "Connection: close\r\n";
-    let (page, bosh, websocket, settings) = tokio::join!(
+    let (plain, page, bosh, websocket, settings) = tokio::join!(
+        get_plain(remote, domain, limit),
         get(remote, domain, "/", close, limit),
         get(remote, domain, "/http-bind", close, limit),
         get(remote, domain, "/xmpp-websocket", WEBSOCKET, limit),
         get(remote, domain, "/config.js", close, limit),
     );
+    site.plain = Some(plain);
     site.page = Some(page);
     site.bosh = Some(bosh);
     site.websocket = Some(websocket);
@@ -42,11 +49,47 @@ pub(super) async fn look(remote: &dyn Remote, domain: &str, limit: Duration) -> 
     site
 }
 
+/// The bridge channel of each bridge (nickname): a handshake for a conference that is not there,
+/// which the bridge itself refuses.
+pub(super) async fn channels(
+    remote: &dyn Remote,
+    domain: &str,
+    bridges: Vec<(HostName, String)>,
+    limit: Duration,
+) -> Vec<(HostName, Http)> {
+    let asked = bridges.into_iter().map(|(name, nickname)| async move {
+        let path = format!("/colibri-ws/{nickname}/jitctl-doctor/look");
+        let answer = get(remote, domain, &path, WEBSOCKET, limit).await;
+        (name, answer)
+    });
+    join_all(asked).await
+}
+
 /// One request on a connection of its own.
 async fn get(
     remote: &dyn Remote,
     domain: &str,
-    path: &'static str,
+    path: &str,
+    headers: &str,
+    limit: Duration,
+) -> Http {
+    let open = async { Ok(secure(remote, domain).await?.0) };
+    Box::pin(ask(open, domain, path, headers, limit)).await
+}
+
+/// What people get who type the name without `https`.
+async fn get_plain(remote: &dyn Remote, domain: &str, limit: Duration) -> Http {
+    let open = async {
+        let tunnel = remote.open_tunnel("127.0.0.1", 80).await;
+        Ok(tunnel.map_err(|error| error.to_string())?.into_inner())
+    };
+    Box::pin(ask(open, domain, "/", "Connection: close\r\n", limit)).await
+}
+
+async fn ask<S: Stream>(
+    open: impl Future<Output = Result<S, String>>,
+    domain: &str,
+    path: &str,
     headers: &str,
     limit: Duration,
 ) -> Http {
@@ -55,7 +98,7 @@ async fn get(
         "GET {path} HTTP/1.1\r\nHost: {domain}\r\nUser-Agent: jitctl-doctor\r\n{headers}\r\n"
     );
     let exchange = async {
-        let (mut stream, _) = secure(remote, domain).await?;
+        let mut stream = open.await?;
         let head = exchange(&mut stream, request.as_bytes(), Until::EndOfHead).await?;
         Ok((status_line(&head)?, content_type(&head)))
     };
@@ -64,7 +107,7 @@ async fn get(
         Err(words) => (Err(words), None),
     };
     Http {
-        path,
+        path: path.to_owned(),
         status,
         content_type,
         elapsed: started.elapsed(),
@@ -220,6 +263,10 @@ pub(crate) fn certificate(der: &[u8]) -> Option<Certificate> {
         not_before: parsed.validity().not_before.timestamp(),
         not_after: parsed.validity().not_after.timestamp(),
         self_signed: parsed.issuer() == parsed.subject(),
+        logged: parsed
+            .extensions()
+            .iter()
+            .any(|extension| extension.oid.to_id_string() == LOG_RECEIPTS),
     })
 }
 

@@ -24,10 +24,14 @@ for place in "$folder" /opt/docker-jitsi-meet /root/docker-jitsi-meet /srv/docke
     config=$(sed -n 's/^CONFIG=//p' "$place/.env" | tail -n 1)
     case $config in '' | '~'*) config=$HOME/.jitsi-meet-cfg ;; esac
     text "$config"/prosody/config/data/*/accounts/jvb.dat "$config"/prosody/config/data/*/accounts/focus.dat
-    text "$config"/jvb/jvb.conf
+    text "$config"/jvb/jvb.conf "$config"/prosody/config/certs/*.crt
     break
 done
 
+section memory
+sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo
+section ours
+[ ! -f /etc/jitctl/manifest.json ] || echo yes
 section packages
 have dpkg-query && dpkg-query -W -f '${Package}\t${Version}\t${Depends}\n' \
     jitsi-meet jitsi-meet-web jitsi-meet-prosody jitsi-videobridge2 jicofo prosody nginx coturn 2> /dev/null

@@ -4,9 +4,11 @@
 //! Nothing is changed, and nothing of ours needs to be there.
 
 mod account;
+mod adopt;
 mod hocon;
 mod read;
 mod rules;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +21,8 @@ use jitctl_xmpp::{
 };
 use secrecy::ExposeSecret as _;
 
-pub use read::{ForeignHost, Kind, Package, ServiceAccount};
+pub use adopt::{Adoption, Refusal, adopt};
+pub use read::{ForeignHost, Kind, OfBoth, Package, ServiceAccount};
 
 use crate::examine::{PROBE, secure};
 use crate::finding::Finding;
@@ -88,26 +91,36 @@ pub async fn examine_foreign(
     })
 }
 
-/// Containers have a network of their own: there the server's record has to do.
+/// Containers have a network of their own: what they call their server is the host's own port here,
+/// if it is published; else the server's record has to do.
 async fn log_in(remote: &dyn Remote, host: &ForeignHost, account: &ServiceAccount) -> Tried {
     let mut tried = Tried {
         account: account.clone(),
         outcome: None,
         ended_at_once: false,
     };
-    if host.kind != Kind::Packages || account.password.expose_secret().is_empty() {
+    let port = account.port;
+    let published = || {
+        let mut sockets = host.listeners.iter();
+        sockets.any(|one| one.protocol == "tcp" && one.port == port)
+    };
+    let server = match host.kind {
+        Kind::Packages => account.hostname.as_str(),
+        Kind::Compose if published() => "127.0.0.1",
+        Kind::Compose | Kind::Nothing => return tried,
+    };
+    if account.password.expose_secret().is_empty() {
         return tried;
     }
-    let pinned = format!("/etc/prosody/certs/{}.crt", account.domain);
-    let trust = host
-        .files
-        .get(&pinned)
-        .and_then(|pem| Trust::from_pem(pem.expose_secret().as_bytes(), Path::new(&pinned)).ok());
-    let Ok(address) = format!("{}:{}", account.hostname, account.port).parse::<ServerAddress>()
-    else {
+    let pinned = format!("/certs/{}.crt", account.domain);
+    let file = host.files.iter().find(|(path, _)| path.ends_with(&pinned));
+    let trust = file.and_then(|(path, pem)| {
+        Trust::from_pem(pem.expose_secret().as_bytes(), Path::new(path)).ok()
+    });
+    let Ok(address) = format!("{server}:{port}").parse::<ServerAddress>() else {
         return tried;
     };
-    let Ok(tunnel) = remote.open_tunnel(&account.hostname, account.port).await else {
+    let Ok(tunnel) = remote.open_tunnel(server, port).await else {
         return tried;
     };
     let target = Target {
@@ -127,6 +140,11 @@ async fn log_in(remote: &dyn Remote, host: &ForeignHost, account: &ServiceAccoun
     };
     tried.outcome = Some(outcome);
     tried
+}
+
+/// What is wrong on one host; nothing is folded yet.
+pub(crate) fn findings(name: &HostName, sight: &ForeignSight) -> Vec<Finding> {
+    rules::host(name, sight)
 }
 
 /// What is wrong, worst first; hosts that could not be looked into count too.

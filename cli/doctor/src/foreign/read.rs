@@ -54,11 +54,22 @@ pub struct Package {
     pub depends: String,
 }
 
+/// The same of the two Java services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfBoth<T> {
+    /// Of jicofo.
+    pub focus: T,
+    /// Of the bridge.
+    pub bridge: T,
+}
+
 /// A host that other hands set up.
 #[derive(Debug)]
 pub struct ForeignHost {
     /// How.
     pub kind: Kind,
+    /// Whether an apply of ours has been there.
+    pub ours: bool,
     /// The folder with `docker-compose.yml`.
     pub folder: Option<String>,
     /// The name that people open.
@@ -73,6 +84,14 @@ pub struct ForeignHost {
     pub mappings: Vec<(Option<IpAddr>, IpAddr)>,
     /// Whether the bridge asks a STUN server for its address.
     pub asks_stun: bool,
+    /// Whether conferences are spread over relays.
+    pub relays: OfBoth<bool>,
+    /// Whether the bridge is to take channels over WebSocket and names no domain for them.
+    pub websockets_without_domain: bool,
+    /// The largest heaps, MiB.
+    pub heap_mib: OfBoth<u64>,
+    /// The host's memory, KiB.
+    pub memory_kib: Option<u64>,
     /// Packages by name.
     pub packages: BTreeMap<String, Package>,
     /// Images of services by service.
@@ -110,6 +129,7 @@ pub(super) fn read(text: &str) -> ForeignHost {
     };
     let mut host = ForeignHost {
         kind,
+        ours: lines("ours").first().is_some_and(|line| *line == "yes"),
         folder,
         domain: None,
         bridge: None,
@@ -117,6 +137,12 @@ pub(super) fn read(text: &str) -> ForeignHost {
         media_port: 10_000,
         mappings: Vec::new(),
         asks_stun: false,
+        relays: OfBoth::default(),
+        websockets_without_domain: false,
+        heap_mib: OfBoth::default(),
+        memory_kib: lines("memory")
+            .first()
+            .and_then(|kib| kib.trim().parse().ok()),
         packages: each(lines("packages"), package),
         images: BTreeMap::new(),
         units: each(lines("units"), |line| {
@@ -165,6 +191,42 @@ fn stock(host: &mut ForeignHost, files: &BTreeMap<String, String>) {
     media(host, &bridge, &old);
     let focus = settings(files, "/etc/jitsi/jicofo/jicofo.conf");
     host.focus = focus_account(&focus, files);
+    let is_on = |settings: &BTreeMap<String, String>, path: &str| {
+        settings.get(path).is_some_and(|value| value == "true")
+    };
+    host.relays = OfBoth {
+        focus: is_on(&focus, "jicofo.octo.enabled"),
+        bridge: ["videobridge.relay.enabled", "videobridge.octo.enabled"]
+            .iter()
+            .any(|path| is_on(&bridge, path)),
+    };
+    let mut names = bridge.keys();
+    host.websockets_without_domain = is_on(&bridge, "videobridge.websockets.enabled")
+        && !names.any(|path| path.starts_with("videobridge.websockets.domain"));
+    host.heap_mib = OfBoth {
+        focus: heap(files, "/etc/jitsi/jicofo/config", "JICOFO_MAX_MEMORY"),
+        bridge: heap(
+            files,
+            "/etc/jitsi/videobridge/config",
+            "VIDEOBRIDGE_MAX_MEMORY",
+        ),
+    };
+}
+
+/// What the start scripts of both services give Java without a word.
+const HEAP_MIB: u64 = 3072;
+
+/// A heap as `config` says it: `3072m` or `3g`.
+fn heap(files: &BTreeMap<String, String>, path: &str, name: &str) -> u64 {
+    let said = properties(files, path).remove(name).unwrap_or_default();
+    let number = said.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: Option<u64> = number.parse().ok();
+    let unit = if said.to_ascii_lowercase().ends_with('g') {
+        1024
+    } else {
+        1
+    };
+    number.map_or(HEAP_MIB, |number| number.saturating_mul(unit))
 }
 
 fn settings(files: &BTreeMap<String, String>, path: &str) -> BTreeMap<String, String> {

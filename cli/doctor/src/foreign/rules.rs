@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use super::account;
 use super::read::{ForeignHost, Kind, ServiceAccount};
-use super::{ForeignSight, Tried};
+use super::{ForeignSight, Tried, settings};
 use crate::catalogue::{self, Check};
 use crate::finding::{Finding, Severity};
 
@@ -38,6 +38,7 @@ pub(super) fn host(name: &HostName, sight: &ForeignSight) -> Vec<Finding> {
     findings.extend(versions(name, host));
     findings.extend(images(name, host));
     findings.extend(certificate(name, sight));
+    findings.extend(settings::findings(name, host));
     findings
 }
 

@@ -50,6 +50,8 @@ pub struct HostFacts {
     pub authority: Option<String>,
     /// Prosody's configuration of the site, without secrets.
     pub prosody: Option<String>,
+    /// `includes` (lines of Prosody's own file that include ours) and `version` of its package.
+    pub server: BTreeMap<String, String>,
     /// Contents of credential files by path.
     pub credentials: BTreeMap<String, SecretString>,
     /// Credentials that stand in an argument list.
@@ -107,6 +109,10 @@ pub struct Unit {
     pub restarts: u32,
     /// Main process; 0 when none runs.
     pub main_process: u32,
+    /// How many tasks it may have; nothing when it may have any number.
+    pub tasks_max: Option<u64>,
+    /// How the last run ended: `success`, `exit-code`, `oom-kill`.
+    pub result: String,
 }
 
 /// The main process of a unit.
@@ -118,6 +124,8 @@ pub struct Process {
     pub file_limit: Option<u64>,
     /// Files that are open.
     pub open_files: Option<u64>,
+    /// Threads.
+    pub threads: Option<u64>,
 }
 
 /// A listening socket.

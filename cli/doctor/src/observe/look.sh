@@ -31,7 +31,7 @@ done
 set --
 for unit in $(ask unit); do set -- "$@" "$unit"; done
 if [ $# != 0 ] && have systemctl; then
-    systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStatus,NRestarts,MainPID \
+    systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStatus,NRestarts,MainPID,TasksMax,Result \
         -- "$@" > "$work/units" 2> /dev/null
 fi
 section units
@@ -41,14 +41,15 @@ for unit in $(ask unit); do
     systemctl is-active --quiet "$unit" 2> /dev/null && continue
     journalctl -q -u "$unit" -n 3 -o cat --no-pager 2> /dev/null | sed "s/^/$unit$tab/"
 done
-# Main processes: state letter, soft limit of open files, open files.
+# Main processes: state letter, soft limit of open files, open files, threads.
 section processes
 [ ! -f "$work/units" ] || sed -n 's/^MainPID=\([1-9][0-9]*\)$/\1/p' "$work/units" |
     while read -r pid; do
         limit=$(sed -n 's/^Max open files  *\([0-9]*\).*/\1/p' "/proc/$pid/limits" 2> /dev/null)
         state=$(sed -n 's/^State:[^A-Za-z]*\([A-Za-z]\).*/\1/p' "/proc/$pid/status" 2> /dev/null)
-        printf '%s\t%s\t%s\t%s\n' "$pid" "$state" "$limit" \
-            "$(ls "/proc/$pid/fd" 2> /dev/null | wc -l)"
+        threads=$(sed -n 's/^Threads:[^0-9]*//p' "/proc/$pid/status" 2> /dev/null)
+        printf '%s\t%s\t%s\t%s\t%s\n' "$pid" "$state" "$limit" \
+            "$(ls "/proc/$pid/fd" 2> /dev/null | wc -l)" "$threads"
     done
 
 section packages
@@ -66,10 +67,12 @@ have ip && ip -o addr show scope global up 2> /dev/null | awk '{ sub("/.*", "", 
 section filter
 have nft && timeout 3 nft -nn list table inet jitctl 2> /dev/null
 section kernel
-for name in net/core/rmem_max net/core/rmem_default; do
+for name in net/core/rmem_max net/core/rmem_default net/netfilter/nf_conntrack_count \
+    net/netfilter/nf_conntrack_max; do
     [ ! -r "/proc/sys/$name" ] || printf '%s\t%s\n' "${name##*/}" "$(cat "/proc/sys/$name")"
 done
 have systemd-detect-virt && printf 'container\t%s\n' "$(systemd-detect-virt --container)"
+awk '/^Mem(Total|Available):/ { print $1 "\t" $2 }' /proc/meminfo
 awk '/^Udp: [0-9]/ { print "rcvbuf_errors\t" $6 }' /proc/net/snmp 2> /dev/null
 
 section manifest
@@ -94,6 +97,12 @@ section authority
 text /etc/jitctl/pki/ca.crt
 section prosody
 for path in $(ask prosody); do text "$path"; done
+# Whether the package's own file still includes ours, and the package's version.
+section server
+if [ -n "$(ask prosody)" ] && [ -f /etc/prosody/prosody.cfg.lua ]; then
+    printf 'includes\t%s\n' "$(grep -c '^[[:space:]]*Include.*conf\.d/' /etc/prosody/prosody.cfg.lua)"
+    printf 'version\t%s\n' "$(dpkg-query -W -f '${Version}' prosody 2> /dev/null)"
+fi
 
 # The secrets that the services really log in with: the probes use them, nothing prints them.
 section credentials

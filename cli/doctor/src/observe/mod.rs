@@ -14,6 +14,8 @@ use jitctl_transport::RemoteError;
 use serde::Deserialize;
 
 pub use host::HostFacts;
+
+use crate::foreign::ForeignSight;
 pub(crate) use parse::{LOOK, parse};
 pub use probe::{Certificate, GuestVisit, Http, Login, MediaPort, Outside, TurnView, WebSite};
 
@@ -22,8 +24,6 @@ pub use probe::{Certificate, GuestVisit, Http, Login, MediaPort, Outside, TurnVi
 pub struct Observation {
     /// The site's name.
     pub domain: Domain,
-    /// Whether the public certificate is of a public authority.
-    pub public_authority: bool,
     /// Seconds since 1970, on this machine.
     pub now: u64,
     /// What was seen of each host.
@@ -47,9 +47,17 @@ impl Observation {
     /// here is what answers on MAIN itself.
     pub(crate) fn looks_from_outside(&self) -> bool {
         self.mains().any(|(_, sight)| {
-            let leaf = sight.web.as_ref().and_then(|web| web.chain.first());
+            let own = sight.web.as_ref().map(|web| &web.chain);
+            let chain = own.or(sight.foreign.as_ref().map(|foreign| &foreign.chain));
+            let leaf = chain.and_then(|chain| chain.first());
             leaf.is_some_and(|leaf| self.outside.leaves.contains(leaf))
         })
+    }
+
+    /// The MAIN that others keep, if the site has one.
+    pub(crate) fn foreign_main(&self) -> Option<&HostName> {
+        let mut mains = self.mains();
+        mains.find_map(|(name, sight)| sight.expected.foreign.then_some(name))
     }
 
     /// The MAIN hosts.
@@ -81,10 +89,17 @@ pub struct HostSight {
     pub focus_login: Option<Login>,
     /// The web site as its own host shows it.
     pub web: Option<WebSite>,
+    /// How the web server passes on the channel of each bridge, where the site has such channels.
+    pub channels: Vec<(HostName, Http)>,
     /// The focus's list of bridges.
     pub focus: Option<Result<FocusView, String>>,
     /// The bridge's own health.
     pub bridge_health: Option<Health>,
+    /// The breweries of the bridge by its own word; asked for where another focus than ours counts
+    /// bridges.
+    pub rooms: Option<Vec<Membership>>,
+    /// What was seen of a MAIN that others keep.
+    pub foreign: Option<ForeignSight>,
     /// How the bridge's media port is reached.
     pub media: Option<MediaPort>,
     /// What a guest meets.
@@ -105,6 +120,10 @@ pub struct Expected {
     pub closed: Vec<(u16, bool)>,
     /// The bridge's media port.
     pub media_port: Option<u16>,
+    /// Where MAIN hosts reach the bridge's channels.
+    pub channel_port: Option<u16>,
+    /// Whether others keep the host.
+    pub foreign: bool,
 }
 
 /// An answer to `GET /about/health`.
@@ -114,6 +133,18 @@ pub struct Health {
     pub status: Result<u16, String>,
     /// What it says.
     pub words: String,
+}
+
+/// A brewery of a bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Membership {
+    /// The room.
+    pub brewery: String,
+    /// Whether the bridge is in it.
+    pub joined: bool,
+    /// The last trouble.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// What the focus says of itself and its bridges.

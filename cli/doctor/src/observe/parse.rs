@@ -32,6 +32,7 @@ pub(crate) fn parse(text: &str, received: SystemTime, round_trip: Duration) -> H
         listeners: each(lines("listeners"), listener),
         filter: joined(lines("filter")),
         kernel: each(lines("kernel"), pair),
+        server: each(lines("server"), pair),
         edited: edited(lines("manifest")),
         applied: each(lines("applied"), applied),
         modes: each(lines("modes"), mode),
@@ -85,6 +86,9 @@ fn process(line: &str) -> Option<(u32, Process)> {
         state: fields.next()?.to_owned(),
         file_limit: fields.next().and_then(|limit| limit.parse().ok()),
         open_files: fields.next().and_then(|open| open.trim().parse().ok()),
+        threads: fields
+            .next()
+            .and_then(|threads| threads.trim().parse().ok()),
     };
     Some((number, process))
 }
@@ -212,6 +216,8 @@ fn units(lines: &[&str]) -> BTreeMap<String, Unit> {
             "UnitFileState" => value.clone_into(&mut unit.file),
             "ExecMainStatus" => unit.exit_status = value.parse().unwrap_or_default(),
             "MainPID" => unit.main_process = value.parse().unwrap_or_default(),
+            "TasksMax" => unit.tasks_max = value.parse().ok(),
+            "Result" => value.clone_into(&mut unit.result),
             "NRestarts" => unit.restarts = value.parse().unwrap_or_default(),
             _ => {}
         }
@@ -267,7 +273,7 @@ mod tests {
         /dev/sda1 1000 990 10 99% /\n@@section names\nmeet.test\tfound\t10.0.0.1 ::1 \n\
         slow.test\tsilent\t\n@@section units\nId=nginx.service\nLoadState=loaded\n\
         ActiveState=failed\nSubState=failed\nUnitFileState=enabled\nExecMainStatus=1\n\
-        NRestarts=0\n\nId=prosody.service\nLoadState=masked\nActiveState=inactive\n\
+        NRestarts=0\nTasksMax=4096\nResult=oom-kill\n\nId=prosody.service\nLoadState=masked\nActiveState=inactive\n\
         @@section words\nnginx.service\tbind() failed\n@@section manifest\n\
         /etc/jitctl/focus.toml: FAILED\n@@section bridge\nW2lkZW50aXR5XQo=\n";
 
@@ -279,6 +285,8 @@ mod tests {
         assert_eq!(facts.disks[0].used_percent, 99);
         assert_eq!(facts.names["slow.test"], NameAnswer::Silent);
         assert_eq!(facts.units["nginx.service"].active, "failed");
+        assert_eq!(facts.units["nginx.service"].tasks_max, Some(4096));
+        assert_eq!(facts.units["nginx.service"].result, "oom-kill");
         assert_eq!(facts.units["prosody.service"].load, "masked");
         assert_eq!(facts.words["nginx.service"], ["bind() failed"]);
         assert_eq!(facts.edited, ["/etc/jitctl/focus.toml"]);
@@ -291,7 +299,7 @@ mod tests {
         let answer = "@@section listeners\n\
             tcp   LISTEN 0      511          0.0.0.0:5222      0.0.0.0:*    users:((\"lua5.4\",pid=9,fd=6))\n\
             udp   UNCONN 0      0      [::1]%lo:10000         [::]:*\n\
-            @@section processes\n9\tT\t1024\t12\n@@section modes\n640\troot\tprosody\t/etc/x\n\
+            @@section processes\n9\tT\t1024\t12\t7\n@@section modes\n640\troot\tprosody\t/etc/x\n\
             @@section buffers\n10000\t8388608\n*\tx\n\
             @@section addresses\n10.0.0.2\nfd00::2\n@@section applied\nab12  /etc/y\n@@section leaks\n/c\t77\tsleep\nodd\n";
         let facts = parse(answer, UNIX_EPOCH, Duration::ZERO);
@@ -300,6 +308,7 @@ mod tests {
         assert!(!facts.listeners[0].is_local() && facts.listeners[1].is_local());
         assert_eq!(facts.processes[&9].state, "T");
         assert_eq!(facts.processes[&9].file_limit, Some(1024));
+        assert_eq!(facts.processes[&9].threads, Some(7));
         assert_eq!(facts.modes["/etc/x"].mode, 0o640);
         assert_eq!(facts.applied["/etc/y"], "ab12");
         assert_eq!(facts.leaks.len(), 1);

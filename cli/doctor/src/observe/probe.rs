@@ -46,6 +46,9 @@ pub struct Certificate {
     pub not_after: i64,
     /// Whether it signed itself.
     pub self_signed: bool,
+    /// Whether it carries receipts of public logs (RFC 6962 section 3.3), as those of public
+    /// authorities do and those of companies' own do not.
+    pub logged: bool,
 }
 
 impl Certificate {
@@ -71,7 +74,7 @@ impl Certificate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
     /// The path asked for.
-    pub path: &'static str,
+    pub path: String,
     /// Status code, or what went wrong.
     pub status: Result<u16, String>,
     /// Content type of the answer.
@@ -102,6 +105,8 @@ pub struct WebSite {
     pub chain: Vec<Certificate>,
     /// GET /.
     pub page: Option<Http>,
+    /// GET / without TLS, on port 80.
+    pub plain: Option<Http>,
     /// GET /http-bind.
     pub bosh: Option<Http>,
     /// The WebSocket handshake.

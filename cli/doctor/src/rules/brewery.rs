@@ -75,6 +75,25 @@ fn connections(name: &HostName, view: &FocusView) -> Option<Finding> {
     })
 }
 
+/// Where another focus counts bridges: those that are not in its brewery by their own word.
+pub(super) fn rooms(observation: &Observation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, sight) in &observation.hosts {
+        let rooms = sight.rooms.iter().flatten();
+        for room in rooms.filter(|room| !room.joined) {
+            let trouble = room.trouble.as_deref().unwrap_or("it says nothing of it");
+            findings.push(
+                Finding::of(&catalogue::BRIDGE_NOT_COUNTED, Some(name))
+                    .what(format!("the bridge on `{name}` is not in the focus's room"))
+                    .seen(format!("the bridge is not in {}: {trouble}", room.brewery))
+                    .because("it cannot log in, or the room is another one")
+                    .cured_by("jitctl logs --on HOST --since 10m"),
+            );
+        }
+    }
+    findings
+}
+
 pub(super) fn bridges(observation: &Observation) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (main, view) in views(observation) {

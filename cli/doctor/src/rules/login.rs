@@ -20,7 +20,30 @@ pub(super) fn bridges(observation: &Observation) -> Vec<Finding> {
             findings.extend(finding(observation, name, login, "jitctl-bridge.service"));
         }
     }
-    findings
+    match observation.foreign_main() {
+        Some(main) => findings
+            .into_iter()
+            .map(|finding| cured_at(main, finding))
+            .collect(),
+        None => findings,
+    }
+}
+
+/// Where others keep MAIN an apply opens the port at most: what they changed is read anew.
+fn cured_at(main: &HostName, finding: Finding) -> Finding {
+    let cure = match finding.code {
+        "B20" => return finding,
+        "X06" | "X07" | "X08" => format!(
+            "jitctl apply   # opens the port where ufw keeps the rules; else see to 5222/tcp on `{main}`"
+        ),
+        _ => format!(
+            "jitctl import {main} && jitctl apply   # reads the password and the certificate anew"
+        ),
+    };
+    Finding {
+        fix: None,
+        ..finding.cured_by(cure)
+    }
 }
 
 pub(super) fn focuses(observation: &Observation) -> Vec<Finding> {

@@ -2,11 +2,14 @@
 
 mod brewery;
 mod bridge;
+mod capacity;
+mod channel;
 mod drift;
 mod guest;
 mod host;
 mod login;
 mod names;
+mod prosody;
 mod protection;
 mod reach;
 mod turn;
@@ -29,8 +32,16 @@ const RULES: &[Rule] = &[
     host::packages,
     units::services,
     units::limits,
+    capacity::memory,
+    capacity::tasks,
+    capacity::connections,
+    capacity::stress,
+    capacity::taken_ports,
     names::names,
     names::from_here,
+    prosody::package,
+    prosody::settings,
+    prosody::hang,
     login::bridges,
     login::focuses,
     login::certificates,
@@ -38,6 +49,7 @@ const RULES: &[Rule] = &[
     login::admin,
     brewery::focus,
     brewery::bridges,
+    brewery::rooms,
     brewery::versions,
     bridge::media_port,
     reach::media,
@@ -45,17 +57,30 @@ const RULES: &[Rule] = &[
     reach::apart,
     bridge::health,
     bridge::buffers,
+    channel::listeners,
+    channel::ways,
     web::site,
     web::certificates,
     guest::visit,
     turn::server,
+    turn::offers,
     protection::files,
     protection::processes,
     protection::ports,
     drift::never_applied,
     drift::edited,
     drift::stale,
+    foreign,
 ];
+
+/// A MAIN that others keep, by the rules for such hosts.
+fn foreign(observation: &Observation) -> Vec<Finding> {
+    let hosts = observation.hosts.iter();
+    hosts
+        .filter_map(|(name, sight)| Some((name, sight.foreign.as_ref()?)))
+        .flat_map(|(name, sight)| crate::foreign::findings(name, sight))
+        .collect()
+}
 
 /// All findings, folded, worst first. A healthy site has none.
 pub fn diagnose(observation: &Observation) -> Vec<Finding> {

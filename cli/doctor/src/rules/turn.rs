@@ -42,6 +42,47 @@ pub(super) fn server(observation: &Observation) -> Vec<Finding> {
     findings
 }
 
+/// Ports below this are forbidden to browsers, but for a few.
+const RESTRICTED: u16 = 1024;
+const ALLOWED: [u16; 3] = [53, 80, 443];
+
+/// What Prosody hands to people: ports that browsers dial, and that somebody listens on.
+pub(super) fn offers(observation: &Observation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, sight, facts) in observation.seen() {
+        let runs = facts
+            .units
+            .get(UNIT)
+            .is_some_and(|unit| unit.active == "active");
+        let offers = sight.guest.iter().flat_map(|guest| &guest.turn);
+        for offer in offers.filter(|_| sight.turn.is_some() && runs) {
+            let (kind, port, transport) = (&offer.kind, offer.port, &offer.transport);
+            let shown = format!("Prosody offers {kind} on {port}/{transport}");
+            if port < RESTRICTED && !ALLOWED.contains(&port) {
+                findings.push(
+                    Finding::of(&catalogue::TURN_PORT_RESTRICTED, Some(name))
+                        .what(format!("browsers do not dial TURN on port {port}"))
+                        .seen(shown.clone()),
+                );
+            }
+            let mut sockets = facts.listeners.iter();
+            if !sockets.any(|one| one.port == port && one.protocol == *transport) {
+                findings.push(
+                    Finding::of(&catalogue::TURN_PORT_UNUSED, Some(name))
+                        .what(format!(
+                            "nobody on `{name}` listens where people are told that TURN is"
+                        ))
+                        .seen(shown)
+                        .seen(format!("ss on `{name}` shows nobody on {port}/{transport}"))
+                        .fixed_by_apply(),
+                );
+            }
+        }
+    }
+    findings.dedup_by(|one, other| one.code == other.code);
+    findings
+}
+
 fn encryption(name: &HostName, turn: &TurnView) -> Option<Finding> {
     let words = turn.tls_error.as_ref()?;
     Some(

@@ -49,6 +49,13 @@ pub(super) fn site(observation: &Observation) -> Vec<Finding> {
                 evidence,
             );
         }
+        if let Some(plain) = odd(web.plain.as_ref(), &[301, 302, 307, 308]) {
+            add(
+                &catalogue::PAGE_PLAIN,
+                "port 80 does not lead to HTTPS",
+                plain.evidence(),
+            );
+        }
         let settings = web.settings.as_ref();
         if let Some(answer) = settings.filter(|answer| !is_fine(answer, &[200]) || is_page(answer))
         {
@@ -101,13 +108,16 @@ pub(super) fn certificates(observation: &Observation) -> Vec<Finding> {
                     .seen(format!("subject and issuer are {}", leaf.subject))
                     .fixed_by_apply(),
             );
-        } else if observation.public_authority && chain.len() == 1 {
+        } else if leaf.logged && chain.len() == 1 {
             findings.push(
                 Finding::of(&catalogue::CHAIN_INCOMPLETE, Some(name))
                     .what(format!(
                         "no intermediate certificate is sent for `{domain}`"
                     ))
-                    .seen(format!("one certificate, by {}", leaf.issuer)),
+                    .seen(format!(
+                        "one certificate, by {}, with receipts of public logs",
+                        leaf.issuer
+                    )),
             );
         }
         if days < EXPIRY_WARNING_DAYS {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use jitctl_deploy::gates::wait_counted;
+use jitctl_deploy::gates::{foreign_focus, wait_counted};
 use jitctl_inventory::edit;
 use jitctl_inventory::model::Role;
 use jitctl_inventory::names::HostName;
@@ -72,7 +72,10 @@ pub(crate) struct AddBridge {
 struct Added {
     host: String,
     nickname: String,
-    /// The focus's own log line.
+    /// The room that it has joined, where others keep the focus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    brewery: Option<String>,
+    /// The focus's own words.
     focus_says: String,
 }
 
@@ -116,11 +119,17 @@ impl AddBridge {
                 reports: enactment::reports(&report),
             });
         }
-        let focus_says = self.counted(&deployment, &nickname).await;
+        let foreign = deployment.site.inventory().foreign_main();
+        let brewery = foreign.map(|(_, foreign)| foreign.brewery.clone());
+        let focus_says = match foreign {
+            Some((main, _)) => Self::foreign_focus(&deployment, main).await,
+            None => self.counted(&deployment, &nickname).await,
+        };
         context.write_inventory(&text)?;
         context.printer.view(&Added {
             host: name.to_string(),
             nickname,
+            brewery,
             focus_says,
         });
         Ok(Exit::Success)
@@ -173,6 +182,18 @@ impl AddBridge {
         trust::accept(&offered, false).await.map_err(trust_failure)
     }
 
+    /// What a focus that others keep says, now that the bridge is in its brewery.
+    async fn foreign_focus(deployment: &Deployment, main: &HostName) -> String {
+        let Some(remote) = deployment.remotes.get(main) else {
+            return String::new();
+        };
+        match foreign_focus(remote.as_ref()).await {
+            Ok(Some(health)) => format!("its health is {health}"),
+            // Where it listens is its keepers' business.
+            Ok(None) | Err(_) => String::new(),
+        }
+    }
+
     /// The line people look for: the focus has the bridge.
     async fn counted(&self, deployment: &Deployment, nickname: &str) -> String {
         let limit = Duration::from_secs(self.gate_limit);
@@ -219,12 +240,14 @@ impl From<edit::EditError> for Failure {
 
 impl View for Added {
     fn human(&self, style: Style) -> String {
-        let mut text = format!(
-            "{} is {} by the focus as `{}`",
-            style.bold(&self.host),
-            style.good("counted"),
-            self.nickname
-        );
+        let (host, nickname) = (style.bold(&self.host), &self.nickname);
+        let mut text = match &self.brewery {
+            Some(room) => format!("{host} is {} `{room}` as `{nickname}`", style.good("in")),
+            None => format!(
+                "{host} is {} by the focus as `{nickname}`",
+                style.good("counted")
+            ),
+        };
         if !self.focus_says.is_empty() {
             text.push_str("\nthe focus says: ");
             text.push_str(&self.focus_says);

@@ -70,12 +70,7 @@ impl Init {
         let path = &context.inventory_path;
         let new = !path.exists();
         if new {
-            let text = self.inventory(context)?;
-            // What would be refused later is refused now, with its place.
-            context.imagine(&text)?;
-            write(path, &text)?;
-            write(&beside(path, SCHEMA_FILE), &jitctl_inventory::schema_text())?;
-            ignore_secrets(&beside(path, ".gitignore"))?;
+            write_site(context, &self.inventory(context)?)?;
         }
         let site = context.open()?;
         if let Some(lab) = &self.lab {
@@ -167,6 +162,16 @@ impl Init {
         }
         Ok(hosts)
     }
+}
+
+/// Writes a first inventory, and what belongs beside it.
+pub(super) fn write_site(context: &Context, text: &str) -> Result<(), Failure> {
+    // What would be refused later is refused now, with its place.
+    context.imagine(text)?;
+    let path = &context.inventory_path;
+    write(path, text)?;
+    write(&beside(path, SCHEMA_FILE), &jitctl_inventory::schema_text())?;
+    ignore_secrets(&beside(path, ".gitignore"))
 }
 
 /// Makes the site's domain known to the lab's name server; a lab that was taken down forgot it.

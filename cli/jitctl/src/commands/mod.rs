@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod exec;
 mod explain;
+mod import;
 mod init;
 mod lab;
 mod load;
@@ -40,6 +41,7 @@ use crate::interrupt;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(init::Init),
+    Import(import::Import),
     Check(check::Check),
     Schema(schema::Schema),
     Render(render::Render),
@@ -72,6 +74,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Init(command) => command.run(context),
+        Command::Import(command) => wait(context, command.run(context)),
         Command::Check(command) => command.run(context),
         Command::Render(command) => command.run(context),
         Command::Plan(command) => wait(context, command.run(context)),

@@ -1,7 +1,6 @@
 //! `jitctl room NAME show|kick|move|end`: one meeting.
 
 use clap::Subcommand;
-use jitctl_inventory::model::Role;
 use jitctl_transport::Remote as _;
 use serde::{Deserialize, Serialize};
 
@@ -145,7 +144,7 @@ fn absent(what: String, room: &str) -> Failure {
 }
 
 async fn order(site: &Site, host: &str, path: String) -> Result<Answer, Failure> {
-    let mains = site.with_role(Role::Main);
+    let mains = site.own_mains()?;
     let remote = site
         .remotes(&mains)
         .into_iter()

@@ -38,10 +38,16 @@ impl Status {
         });
         let mut answers = Vec::new();
         for (name, result) in join_all(looks).await {
-            let roles = &site.host(name.as_str())?.1.roles;
-            answers.push(match result {
+            let host = site.host(name.as_str())?.1;
+            let roles = &host.roles;
+            let status = match result {
                 Ok(output) => HostStatus::read(&name, roles, &output.text()),
                 Err(error) => HostStatus::away(&name, roles, error.to_string()),
+            };
+            answers.push(if host.foreign.is_some() {
+                status.kept_by_others()
+            } else {
+                status
             });
         }
         let bridges: Vec<_> = site

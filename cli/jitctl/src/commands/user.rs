@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Read as _};
 
 use clap::Subcommand;
 use jitctl_deploy::users::{self, UserError};
-use jitctl_inventory::model::{AuthenticationMode, Role};
+use jitctl_inventory::model::AuthenticationMode;
 use jitctl_transport::Remote as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -62,7 +62,7 @@ impl User {
     pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let site = context.open()?;
         let domain = &site.inventory().site.domain;
-        let mains = site.remotes(&site.with_role(Role::Main));
+        let mains = site.remotes(&site.own_mains()?);
         match &self.command {
             Command::Add { name } => {
                 let password = password(context).await?;

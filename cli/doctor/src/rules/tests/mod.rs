@@ -1,5 +1,6 @@
 //! Whole observations in, first findings out.
 
+mod services;
 mod ways_in;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ const NOW: u64 = 1_800_000_000;
 
 fn http(path: &'static str, code: u16) -> Http {
     Http {
-        path,
+        path: path.to_owned(),
         status: Ok(code),
         content_type: None,
         elapsed: Duration::ZERO,
@@ -110,6 +111,7 @@ fn certificate() -> Certificate {
         not_before: 0,
         not_after: i64::try_from(NOW).unwrap() + 90 * 86_400,
         self_signed: false,
+        logged: true,
     }
 }
 
@@ -146,7 +148,7 @@ fn healthy() -> Observation {
             .into(),
             private: [(SECRET_FILE.to_owned(), 0o600)].into(),
             closed: vec![(5222, true), (8888, false)],
-            media_port: None,
+            ..Expected::default()
         },
         facts: Ok(HostFacts {
             clock_offset_seconds: Some(0),
@@ -183,7 +185,8 @@ fn healthy() -> Observation {
         focus_login: Some(login(None, &[Stage::Online])),
         web: Some(WebSite {
             tls_error: None,
-            chain: vec![certificate()],
+            chain: vec![certificate(), certificate()],
+            plain: Some(http("/", 301)),
             page: Some(http("/", 200)),
             bosh: Some(http("/http-bind", 200)),
             websocket: Some(http("/xmpp-websocket", 101)),
@@ -202,6 +205,9 @@ fn healthy() -> Observation {
             }],
         })),
         bridge_health: None,
+        rooms: None,
+        foreign: None,
+        channels: vec![("b1".into(), http("/colibri-ws/b1-aaaa/jitctl-doctor/look", 403))],
         media: None,
         guest: Some(GuestVisit {
             logged_in: true,
@@ -222,6 +228,7 @@ fn healthy() -> Observation {
         public_addresses: Vec::new(),
         expected: Expected {
             media_port: Some(10_000),
+            channel_port: Some(9090),
             ..Expected::default()
         },
         facts: Ok(HostFacts {
@@ -233,10 +240,17 @@ fn healthy() -> Observation {
                     state: "S".into(),
                     file_limit: Some(65_536),
                     open_files: Some(20),
+                    threads: Some(9),
                 },
             )]
             .into(),
-            listeners: vec![listener("udp", "*", 10_000, "jitctl-bridge")],
+            listeners: vec![
+                listener("udp", "*", 10_000, "jitctl-bridge"),
+                listener("tcp", "0.0.0.0", 9090, "jitctl-bridge"),
+            ],
+            bridge: Some(
+                "[websocket]\nlisten = \"0.0.0.0:9090\"\ndomains = [\"meet.test\"]\n".into(),
+            ),
             ..HostFacts::default()
         }),
         bridge_logins: vec![login(None, &[Stage::Online])],
@@ -247,6 +261,9 @@ fn healthy() -> Observation {
             status: Ok(200),
             words: "OK".into(),
         }),
+        rooms: None,
+        foreign: None,
+        channels: Vec::new(),
         media: Some(MediaPort {
             own: vec![MEDIA.parse().unwrap()],
             reaches: vec![
@@ -260,7 +277,6 @@ fn healthy() -> Observation {
     };
     Observation {
         domain: "meet.test".into(),
-        public_authority: false,
         now: NOW,
         hosts: [("main".into(), main), ("b1".into(), bridge)].into(),
         outside: Outside {

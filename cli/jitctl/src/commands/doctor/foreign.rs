@@ -66,18 +66,24 @@ pub(crate) async fn looks(
     let looks = hosts.iter().zip(1..).map(|(host, number)| async move {
         let unnamed = format!("host{number}");
         let name = HostName::new(host.name().unwrap_or(&unnamed));
-        let options = SshOptions {
-            connect_deadline: connect_deadline(),
-            ..SshOptions::default()
-        };
         let ssh = Ssh {
             config: config.cloned(),
             ..host.ssh()
         };
-        let remote = SshRemote::new(name.clone(), ssh, options);
-        let look = Box::pin(examine_foreign(&remote, folder)).await;
-        remote.close().await;
+        let look = look_at_foreign(&name, ssh, folder).await;
         (name, look)
     });
     join_all(looks).await.into_iter().collect()
+}
+
+/// Looks at one host, over a connection of its own.
+pub(crate) async fn look_at_foreign(name: &HostName, ssh: Ssh, folder: Option<&str>) -> Look {
+    let options = SshOptions {
+        connect_deadline: connect_deadline(),
+        ..SshOptions::default()
+    };
+    let remote = SshRemote::new(name.clone(), ssh, options);
+    let look = Box::pin(examine_foreign(&remote, folder)).await;
+    remote.close().await;
+    look
 }

@@ -26,6 +26,7 @@ use crate::help;
 use crate::meeting;
 use crate::site::Site;
 use crate::vault;
+pub(super) use foreign::look_at_foreign;
 use view::ReportView;
 
 /// How long TCP and the banner of ssh may take; the whole login has twice that, so that a host that
