@@ -1,6 +1,8 @@
 //! The bridge channel over WebSocket: through MAIN's web server to each bridge. The bridge itself
 //! refuses a conference that it does not have (403), and no answer but that is right.
 
+use std::collections::BTreeMap;
+
 use jitctl_inventory::names::HostName;
 use serde::Deserialize;
 
@@ -67,22 +69,35 @@ fn listens(facts: &HostFacts, port: u16) -> bool {
     sockets.any(|one| one.protocol == "tcp" && one.port == port && !one.is_local())
 }
 
-/// On MAIN: where the web server's way to a bridge ends.
+/// Bridges with what came back on the way to them.
+type Ways<'o> = Vec<(&'o HostName, &'o Http)>;
+
+/// On MAIN: where the web server's way to a bridge ends; one finding for all that end alike.
 pub(super) fn ways(observation: &Observation) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (main, sight) in &observation.hosts {
-        for (bridge, answer) in &sight.channels {
-            if !is_ready(observation, bridge) {
-                continue;
-            }
+        let mut alike: BTreeMap<&str, (&'static Check, Ways<'_>)> = BTreeMap::new();
+        let ready = sight
+            .channels
+            .iter()
+            .filter(|(bridge, _)| is_ready(observation, bridge));
+        for (bridge, answer) in ready {
             if let Some((check, what)) = judge(answer) {
-                findings.push(
-                    Finding::of(check, Some(main))
-                        .what(format!("the channel to the bridge on `{bridge}` {what}"))
-                        .seen(answer.evidence())
-                        .fixed_by_apply(),
-                );
+                let (_, ways) = alike.entry(what).or_insert((check, Vec::new()));
+                ways.push((bridge, answer));
             }
+        }
+        for (what, (check, ways)) in alike {
+            let bridges: Vec<String> = ways.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let finding = Finding::of(check, Some(main))
+                .what(format!(
+                    "the channel to the bridge on {} {what}",
+                    bridges.join(", ")
+                ))
+                .fixed_by_apply();
+            findings.push(ways.iter().fold(finding, |finding, (_, answer)| {
+                finding.seen(answer.evidence())
+            }));
         }
     }
     findings
