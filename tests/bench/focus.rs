@@ -9,17 +9,13 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use jitctl_testing::bridge::TestBridge;
 use jitctl_testing::person::Person;
-use jitctl_testing::{
-    BREWERY, CLIENT_DOMAIN, COMPONENT, COMPONENT_SECRET, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN,
-    Setup, free_port,
-};
+use jitctl_testing::{Prosody, Setup, focus_configuration, free_port};
 use jitctl_wire::jingle::Action;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -35,28 +31,12 @@ struct Focus {
 
 impl Focus {
     fn start(program: &Path, prosody: &Prosody) -> Result<Self, Failure> {
-        for (name, text) in [
-            ("focus-password", FOCUS_PASSWORD),
-            ("component-secret", COMPONENT_SECRET),
-        ] {
-            fs::write(prosody.path(name), text)?;
-            fs::set_permissions(prosody.path(name), fs::Permissions::from_mode(0o600))?;
-        }
-        let config = format!(
-            "[xmpp]\naddress = \"127.0.0.1:{}\"\ndomain = \"{SERVICE_DOMAIN}\"\n\
-             username = \"focus\"\npassword_file = \"{}\"\nclient_domain = \"{CLIENT_DOMAIN}\"\n\
-             muc = \"conference.{CLIENT_DOMAIN}\"\nbrewery = \"{BREWERY}\"\nca_file = \"{}\"\n\
-             [component]\naddress = \"127.0.0.1:{}\"\nname = \"{COMPONENT}\"\n\
-             secret_file = \"{}\"\n[http]\nprivate = \"127.0.0.1:{}\"\n",
-            prosody.client_port,
-            prosody.path("focus-password").display(),
-            prosody.authority_file().display(),
-            prosody.component_port,
-            prosody.path("component-secret").display(),
-            free_port(),
+        // With a journal, as a service has one.
+        let rest = format!(
+            "[handover]\ndirectory = \"{}\"\n",
+            prosody.path("").display()
         );
-        let path = prosody.path("focus.toml");
-        fs::write(&path, config)?;
+        let path = focus_configuration(prosody, free_port(), &rest);
         let child = Command::new(program)
             .arg("--config")
             .arg(&path)

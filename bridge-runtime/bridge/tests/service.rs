@@ -3,13 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use jitctl_testing::{
-    BREWERY, BRIDGE_PASSWORD, Prosody, SERVICE_DOMAIN, Setup, free_port, read, wait_for,
+    BRIDGE_PASSWORD, Prosody, Setup, bridge_configuration, free_port, read, wait_for,
 };
 
 fn bridge(arguments: &[&str]) -> Output {
@@ -79,33 +78,19 @@ fn the_reference_is_printed_and_passes_the_check_once_its_files_exist() {
     assert!(text(&bridge(&["--version"]).stdout).starts_with("jitctl-bridge 0."));
 }
 
+/// A configuration whose password comes as systemd gives it.
 fn configure(prosody: &Prosody, http_port: u16) -> PathBuf {
-    let credentials = prosody.path("credentials");
-    fs::create_dir_all(&credentials).unwrap();
-    let password = credentials.join("xmpp-password");
-    fs::write(&password, format!("{BRIDGE_PASSWORD}\n")).unwrap();
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
-    let path = prosody.path("bridge.toml");
-    let config = format!(
-        r#"[identity]
-nickname = "b1"
-[[xmpp]]
-address = "localhost:{}"
-domain = "{SERVICE_DOMAIN}"
-username = "jvb"
-password_credential = "xmpp-password"
-brewery = "{BREWERY}"
-ca_file = "{}"
-[http]
-private = "127.0.0.1:{http_port}"
-[media]
-port = {}
-loopback = true
-"#,
-        prosody.client_port,
-        prosody.authority_file().display(),
-        free_port(),
+    prosody.secret_file("credentials/xmpp-password", &format!("{BRIDGE_PASSWORD}\n"));
+    let media = format!("[media]\nport = {}\nloopback = true\n", free_port());
+    let path = bridge_configuration(prosody, "b1", http_port, &media);
+    let config = read(&path).replace(
+        &format!(
+            "password_file = \"{}\"",
+            prosody.path("jvb-password").display()
+        ),
+        "password_credential = \"xmpp-password\"",
     );
+    assert!(config.contains("password_credential"), "{config}");
     fs::write(&path, config).unwrap();
     path
 }

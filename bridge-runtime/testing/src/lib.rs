@@ -12,6 +12,7 @@
 pub mod bridge;
 mod certificates;
 pub mod person;
+mod services;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,6 +23,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use certificates::{Authority, Validity};
+pub use services::{bridge_configuration, focus_configuration, http_request};
 use tempfile::TempDir;
 
 /// What a test server is to be.

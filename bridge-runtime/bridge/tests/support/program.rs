@@ -1,14 +1,12 @@
 //! The whole program at a real Prosody, and a focus that asks it.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use jitctl_testing::{
-    BREWERY, BRIDGE_PASSWORD, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN, free_port, wait_for,
+    BREWERY, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN, bridge_configuration, free_port,
+    http_request, wait_for,
 };
 use jitctl_wire::{Element, Iq, Jid, Presence, StanzaError, muc};
 use jitctl_xmpp::{
@@ -28,9 +26,6 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it with media on loopback and conferences over HTTP.
     pub(crate) fn start(prosody: &Prosody, websocket: bool) -> Self {
-        let password = prosody.path("bridge-password");
-        fs::write(&password, BRIDGE_PASSWORD).expect("a password file");
-        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).expect("its mode");
         let http_port = free_port();
         let channels = if websocket {
             let port = free_port();
@@ -40,33 +35,12 @@ impl Program {
         } else {
             String::new()
         };
-        let config = format!(
-            r#"[identity]
-nickname = "b1"
-[[xmpp]]
-address = "127.0.0.1:{}"
-domain = "{SERVICE_DOMAIN}"
-username = "jvb"
-password_file = "{}"
-brewery = "{BREWERY}"
-ca_file = "{}"
-[http]
-private = "127.0.0.1:{http_port}"
-conferences = true
-[media]
-port = {}
-loopback = true
-allowed_addresses = ["127.0.0.1"]
-workers = 2
-{channels}
-"#,
-            prosody.client_port,
-            password.display(),
-            prosody.authority_file().display(),
-            free_port(),
+        let media = format!(
+            "conferences = true\n[media]\nport = {}\nloopback = true\n\
+             allowed_addresses = [\"127.0.0.1\"]\nworkers = 2\n{channels}",
+            free_port()
         );
-        let path = prosody.path("bridge.toml");
-        fs::write(&path, config).expect("a configuration");
+        let path = bridge_configuration(prosody, "b1", http_port, &media);
         let log = fs::File::create(prosody.path("bridge.log")).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_jitctl-bridge"))
             .arg("--config")
@@ -95,7 +69,7 @@ workers = 2
 
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         wait_for("the HTTP server of the bridge", || {
-            request(self.http_port, method, path, body)
+            http_request(self.http_port, method, path, body)
         })
     }
 }
@@ -105,23 +79,6 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// One HTTP request; `None` when nobody listens.
-fn request(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(
-        socket,
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .ok()?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).ok()?;
-    let status = answer.split_whitespace().nth(1)?.parse().ok()?;
-    let body = answer.split_once("\r\n\r\n")?.1.to_owned();
-    Some((status, body))
 }
 
 /// A focus in the brewery.

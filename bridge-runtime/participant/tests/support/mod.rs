@@ -1,8 +1,5 @@
 //! A whole site on loopback: a real Prosody, our focus and bridges inside the test.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +7,7 @@ use jitctl_bridge::{BridgeConfig, Connections, MediaConferences};
 use jitctl_focus::{FocusConfig, Logins};
 use jitctl_participant::{Entry, Site};
 use jitctl_testing::{
-    BREWERY, BRIDGE_PASSWORD, CLIENT_DOMAIN, COMPONENT, COMPONENT_SECRET, FOCUS_PASSWORD, Prosody,
-    SERVICE_DOMAIN, Setup, free_port,
+    CLIENT_DOMAIN, Prosody, Setup, bridge_configuration, focus_configuration, free_port,
 };
 use jitctl_xmpp::{ServerAddress, Trust};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -102,33 +98,7 @@ http_paths = {{ websocket = "/xmpp-websocket" }}
     }
 
     fn start_focus(&mut self) {
-        let prosody = &self.prosody;
-        let config = format!(
-            r#"[xmpp]
-address = "127.0.0.1:{}"
-domain = "{SERVICE_DOMAIN}"
-username = "focus"
-password_file = "{}"
-client_domain = "{CLIENT_DOMAIN}"
-muc = "conference.{CLIENT_DOMAIN}"
-brewery = "{BREWERY}"
-ca_file = "{}"
-[component]
-address = "127.0.0.1:{}"
-name = "{COMPONENT}"
-secret_file = "{}"
-[http]
-private = "127.0.0.1:{}"
-"#,
-            prosody.client_port,
-            secret(prosody, "focus-password", FOCUS_PASSWORD).display(),
-            prosody.authority_file().display(),
-            prosody.component_port,
-            secret(prosody, "component-secret", COMPONENT_SECRET).display(),
-            self.focus_port,
-        );
-        let path = prosody.path("focus.toml");
-        fs::write(&path, config).unwrap();
+        let path = focus_configuration(&self.prosody, self.focus_port, "");
         let config = FocusConfig::load(&path).unwrap();
         let logins = Logins::prepare(&config, &path).unwrap();
         self.tasks.push(tokio::spawn(async move {
@@ -140,33 +110,12 @@ private = "127.0.0.1:{}"
 
     async fn start_bridge(&mut self, nickname: &str) {
         let port = free_port();
-        let config = format!(
-            r#"[identity]
-nickname = "{nickname}"
-[[xmpp]]
-address = "127.0.0.1:{}"
-domain = "{SERVICE_DOMAIN}"
-username = "jvb"
-password_file = "{}"
-brewery = "{BREWERY}"
-ca_file = "{}"
-[http]
-private = "127.0.0.1:{port}"
-[media]
-port = {}
-loopback = true
-allowed_addresses = ["127.0.0.1"]
-workers = 1
-[operation]
-presence_interval_seconds = 1
-"#,
-            self.prosody.client_port,
-            secret(&self.prosody, "bridge-password", BRIDGE_PASSWORD).display(),
-            self.prosody.authority_file().display(),
-            free_port(),
+        let media = format!(
+            "[media]\nport = {}\nloopback = true\nallowed_addresses = [\"127.0.0.1\"]\n\
+             workers = 1\n[operation]\npresence_interval_seconds = 1\n",
+            free_port()
         );
-        let path = self.prosody.path(&format!("{nickname}.toml"));
-        fs::write(&path, config).unwrap();
+        let path = bridge_configuration(&self.prosody, nickname, port, &media);
         let config = BridgeConfig::load(&path).unwrap();
         let connections = Connections::prepare(&config, &path).unwrap();
         let media = MediaConferences::start(&config).await.unwrap();
@@ -185,13 +134,6 @@ impl Drop for World {
             task.abort();
         }
     }
-}
-
-fn secret(prosody: &Prosody, name: &str, value: &str) -> PathBuf {
-    let path = prosody.path(name);
-    fs::write(&path, value).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path
 }
 
 /// A JSON page of a private HTTP server; null while there is none.

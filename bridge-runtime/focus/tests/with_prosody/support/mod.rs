@@ -1,9 +1,6 @@
 //! A focus as a process, bridges inside the test, both at a real Prosody.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -12,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use jitctl_bridge::{BridgeConfig, Connections, NoMedia};
 use jitctl_testing::{
-    BREWERY, BRIDGE_PASSWORD, COMPONENT, COMPONENT_SECRET, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN,
-    free_port, read, wait_for,
+    Prosody, bridge_configuration, focus_configuration, free_port, http_request, read, wait_for,
 };
 use tokio::sync::oneshot;
 
@@ -31,37 +27,12 @@ impl Focus {
 
     /// With further configuration.
     pub(crate) fn start_with(prosody: &Prosody, further: &str) -> Self {
-        secret(prosody, "focus-password", FOCUS_PASSWORD);
-        secret(prosody, "component-secret", COMPONENT_SECRET);
         let http_port = free_port();
-        let config = format!(
-            r#"[xmpp]
-address = "127.0.0.1:{}"
-domain = "{SERVICE_DOMAIN}"
-username = "focus"
-password_file = "{}"
-client_domain = "meet.test"
-muc = "conference.meet.test"
-brewery = "{BREWERY}"
-ca_file = "{}"
-[component]
-address = "127.0.0.1:{}"
-name = "{COMPONENT}"
-secret_file = "{}"
-[http]
-private = "127.0.0.1:{http_port}"
-[handover]
-directory = "{}"
-{further}"#,
-            prosody.client_port,
-            prosody.path("focus-password").display(),
-            prosody.authority_file().display(),
-            prosody.component_port,
-            prosody.path("component-secret").display(),
-            prosody.path("").display(),
+        let rest = format!(
+            "[handover]\ndirectory = \"{}\"\n{further}",
+            prosody.path("").display()
         );
-        let path = prosody.path("focus.toml");
-        fs::write(&path, config).unwrap();
+        let path = focus_configuration(prosody, http_port, &rest);
         let log = prosody.path("focus.log");
         let child = Command::new(env!("CARGO_BIN_EXE_jitctl-focus"))
             .arg("--config")
@@ -101,16 +72,16 @@ directory = "{}"
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        request(self.http_port, "GET", path, "").expect("the focus answers")
+        http_request(self.http_port, "GET", path, "").expect("the focus answers")
     }
 
     pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
-        request(self.http_port, "POST", path, body).expect("the focus answers")
+        http_request(self.http_port, "POST", path, body).expect("the focus answers")
     }
 
     pub(crate) fn wait_until_listening(&self) {
         wait_for("the HTTP server of the focus", || {
-            request(self.http_port, "GET", "/about/version", "")
+            http_request(self.http_port, "GET", "/about/version", "")
         });
     }
 
@@ -119,6 +90,13 @@ directory = "{}"
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         wait_for("the end of the focus", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Focus {
+    /// Ends it without a chance to do anything.
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 }
 
@@ -139,32 +117,9 @@ pub(crate) struct Bridge {
 
 impl Bridge {
     pub(crate) fn start(prosody: &Prosody, nickname: &str) -> Self {
-        secret(prosody, "bridge-password", BRIDGE_PASSWORD);
         let http_port = free_port();
-        let config = format!(
-            r#"[identity]
-nickname = "{nickname}"
-region = "eu"
-[[xmpp]]
-address = "127.0.0.1:{}"
-domain = "{SERVICE_DOMAIN}"
-username = "jvb"
-password_file = "{}"
-brewery = "{BREWERY}"
-ca_file = "{}"
-[http]
-private = "127.0.0.1:{http_port}"
-[media]
-port = 10000
-[operation]
-presence_interval_seconds = 1
-"#,
-            prosody.client_port,
-            prosody.path("bridge-password").display(),
-            prosody.authority_file().display(),
-        );
-        let path = prosody.path(&format!("{nickname}-{http_port}.toml"));
-        fs::write(&path, config).unwrap();
+        let rest = "[media]\nport = 10000\n[operation]\npresence_interval_seconds = 1\n";
+        let path = bridge_configuration(prosody, nickname, http_port, rest);
         let config = BridgeConfig::load(&path).unwrap();
         let connections = Connections::prepare(&config, &path).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -219,7 +174,7 @@ presence_interval_seconds = 1
 
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         wait_for("the HTTP server of the bridge", || {
-            request(self.http_port, method, path, body)
+            http_request(self.http_port, method, path, body)
         })
     }
 
@@ -236,27 +191,4 @@ impl Drop for Bridge {
             let _ = kill.send(());
         }
     }
-}
-
-fn secret(prosody: &Prosody, name: &str, value: &str) {
-    let path = prosody.path(name);
-    fs::write(&path, value).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-/// One HTTP request; `None` when nobody listens.
-fn request(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(
-        socket,
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .ok()?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).ok()?;
-    let status = answer.split_whitespace().nth(1)?.parse().ok()?;
-    let body = answer.split_once("\r\n\r\n")?.1.to_owned();
-    Some((status, body))
 }
