@@ -46,6 +46,8 @@ pub struct Settings {
     pub start_audio_muted: Option<usize>,
     /// From this many participants on, later ones start with the camera muted.
     pub start_video_muted: Option<usize>,
+    /// Clients report statistics of their connections, as the first of them said.
+    pub rtcstats: bool,
     /// By size of the conference (lower bound): how long changes of sources are gathered before
     /// they are announced. The highest bound that is reached counts.
     pub source_delays: Vec<(usize, Duration)>,
@@ -75,6 +77,7 @@ impl Default for Settings {
             restart_window: Duration::from_secs(60),
             start_audio_muted: None,
             start_video_muted: None,
+            rtcstats: false,
             source_delays: Vec::new(),
             codecs: CodecSettings::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,5 +1,6 @@
 //! Bridges in use: updates, expiry, failures and moves.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jitctl_wire::colibri2::{
@@ -30,28 +31,31 @@ impl Conference {
             .collect()
     }
 
-    /// Sends an update of one endpoint.
-    pub(super) fn update_endpoint(&mut self, nick: &str, endpoint: Endpoint) {
-        let Some(bridge) = self
-            .participants
-            .get(nick)
-            .and_then(|someone| someone.session.bridge().cloned())
-        else {
-            return;
-        };
-        let mut modify = ConferenceModify::new(self.meeting_id.clone());
-        modify.endpoints.push(endpoint);
-        let purpose = Purpose::Update {
-            nick: nick.to_owned(),
-            bridge: bridge.clone(),
-        };
-        self.request(purpose, Iq::get(Some(bridge), modify.to_element()));
+    /// Sends updates of endpoints: one request a bridge.
+    pub(super) fn update_endpoints(&mut self, endpoints: Vec<Endpoint>) {
+        let mut by_bridge: BTreeMap<Jid, Vec<Endpoint>> = BTreeMap::new();
+        for endpoint in endpoints {
+            let someone = self.participants.get(&endpoint.id);
+            if let Some(bridge) = someone.and_then(|someone| someone.session.bridge()) {
+                by_bridge.entry(bridge.clone()).or_default().push(endpoint);
+            }
+        }
+        for (bridge, endpoints) in by_bridge {
+            let mut modify = ConferenceModify::new(self.meeting_id.clone());
+            modify.endpoints = endpoints;
+            let nicks = modify.endpoints.iter().map(|one| one.id.clone()).collect();
+            let purpose = Purpose::Update {
+                nicks,
+                bridge: bridge.clone(),
+            };
+            self.request(purpose, Iq::get(Some(bridge), modify.to_element()));
+        }
     }
 
     pub(super) fn update_answered(
         &mut self,
         now: Instant,
-        nick: &str,
+        nicks: &[String],
         bridge: &Jid,
         answer: &Answer,
         bridges: &mut dyn BridgeSelector,
@@ -62,8 +66,17 @@ impl Conference {
         };
         let colibri = ColibriError::from_stanza_error(error);
         if colibri.reason == Some(Reason::UnknownEndpoint) {
-            if self.is_on(nick, bridge) {
-                self.reinvite(nick, "the bridge forgot the endpoint");
+            let forgotten = match nicks {
+                [nick] => Some(nick.clone()),
+                _ => colibri.endpoint,
+            };
+            for nick in nicks {
+                if Some(nick) != forgotten.as_ref() {
+                    // Mutes alone are for several at once; what was done of them is not said.
+                    self.update_endpoints(self.force_mute_of(nick).into_iter().collect());
+                } else if self.is_on(nick, bridge) {
+                    self.reinvite(nick, "the bridge forgot the endpoint");
+                }
             }
             return;
         }
@@ -305,7 +318,10 @@ impl Conference {
     ) {
         let payload = match answer {
             Answer::Result(payload) => payload,
-            other => return self.update_answered(now, nick, bridge, &other, bridges),
+            other => {
+                let nicks = [nick.to_owned()];
+                return self.update_answered(now, &nicks, bridge, &other, bridges);
+            }
         };
         if !self.is_on(nick, bridge) {
             return;

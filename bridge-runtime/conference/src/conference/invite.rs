@@ -80,6 +80,7 @@ impl Conference {
         };
         let mut modify = ConferenceModify::new(self.meeting_id.clone());
         modify.create = create;
+        modify.rtcstats_enabled = self.settings.rtcstats;
         modify.name = create.then(|| self.room.clone());
         modify.endpoints.push(endpoint);
         let purpose = Purpose::Allocate {

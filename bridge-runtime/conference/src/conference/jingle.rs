@@ -106,15 +106,12 @@ impl Conference {
         if let Some(open) = participant.session.open_mut() {
             open.accepted = true;
         }
-        self.update_endpoint(
-            nick,
-            Endpoint {
-                transport: transport.map(ice_only),
-                sources: Some(full),
-                initial_last_n,
-                ..Endpoint::new(nick)
-            },
-        );
+        self.update_endpoints(vec![Endpoint {
+            transport: transport.map(ice_only),
+            sources: Some(full),
+            initial_last_n,
+            ..Endpoint::new(nick)
+        }]);
         self.event(Event::Accepted {
             participant: nick.to_owned(),
         });
@@ -127,13 +124,10 @@ impl Conference {
             .iter()
             .filter_map(|content| content.transport.clone())
         {
-            self.update_endpoint(
-                nick,
-                Endpoint {
-                    transport: Some(ice_only(transport)),
-                    ..Endpoint::new(nick)
-                },
-            );
+            self.update_endpoints(vec![Endpoint {
+                transport: Some(ice_only(transport)),
+                ..Endpoint::new(nick)
+            }]);
         }
     }
 
@@ -202,7 +196,7 @@ impl Conference {
             sources: Some(participant.sources.for_bridge()),
             ..Endpoint::new(nick)
         };
-        self.update_endpoint(nick, endpoint);
+        self.update_endpoints(vec![endpoint]);
     }
 
     fn client_terminates(

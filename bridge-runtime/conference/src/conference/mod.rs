@@ -94,7 +94,7 @@ enum Purpose {
     GrantOwner,
     Features { nick: String },
     Allocate { nick: String, bridge: Jid },
-    Update { nick: String, bridge: Jid },
+    Update { nicks: Vec<String>, bridge: Jid },
     IceRestart { nick: String, bridge: Jid },
     Offer { nick: String, sid: String },
     Untracked,
@@ -223,8 +223,8 @@ impl Conference {
             Purpose::Allocate { nick, bridge } => {
                 self.allocated(now, id, &nick, &bridge, answer, bridges);
             }
-            Purpose::Update { nick, bridge } => {
-                self.update_answered(now, &nick, &bridge, &answer, bridges);
+            Purpose::Update { nicks, bridge } => {
+                self.update_answered(now, &nicks, &bridge, &answer, bridges);
             }
             Purpose::IceRestart { nick, bridge } => {
                 self.ice_restart_answered(now, &nick, &bridge, answer, bridges);

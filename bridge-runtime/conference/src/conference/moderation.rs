@@ -150,19 +150,26 @@ impl Conference {
             .filter(|(_, someone, muted)| someone.muted != *muted)
             .map(|(nick, _, muted)| (nick.clone(), muted))
             .collect();
+        let mut endpoints = Vec::new();
         for (nick, muted) in changed {
             if let Some(participant) = self.participants.get_mut(&nick) {
                 participant.muted = muted;
             }
-            let endpoint = Endpoint {
-                force_mute: Some(ForceMute {
-                    audio: muted.audio,
-                    video: muted.video,
-                }),
-                ..Endpoint::new(nick.clone())
-            };
-            self.update_endpoint(&nick, endpoint);
+            endpoints.extend(self.force_mute_of(&nick));
         }
+        self.update_endpoints(endpoints);
+    }
+
+    /// What a bridge is told of somebody's mutes.
+    pub(super) fn force_mute_of(&self, nick: &str) -> Option<Endpoint> {
+        let muted = self.participants.get(nick)?.muted;
+        Some(Endpoint {
+            force_mute: Some(ForceMute {
+                audio: muted.audio,
+                video: muted.video,
+            }),
+            ..Endpoint::new(nick)
+        })
     }
 
     /// Removes somebody from the room. Says whether they were there.

@@ -30,6 +30,8 @@ pub(super) struct Participant {
     pub(super) stats_id: Option<String>,
     /// What their client can do; `None` until it said so.
     pub(super) features: Option<Features>,
+    /// What stands for their features in their presence (XEP-0115): node and hash.
+    pub(super) capabilities: Option<String>,
     /// The question for the features that is under way.
     pub(super) features_asked: Option<RequestId>,
     /// How many were in the room before them.

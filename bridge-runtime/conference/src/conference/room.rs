@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use jitctl_wire::disco::{DiscoInfo, info_query};
 use jitctl_wire::muc::{self, Occupancy, STATUS_SELF};
-use jitctl_wire::namespace::{DATA_FORMS, FOCUS, JITSI_MEET, MUC_ADMIN, MUC_OWNER, START_MUTED};
+use jitctl_wire::namespace::{
+    CAPS, DATA_FORMS, FOCUS, JITSI_MEET, MUC_ADMIN, MUC_OWNER, START_MUTED,
+};
 use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::{Element, Iq, Jid, Presence, PresenceKind};
 
@@ -194,6 +196,7 @@ impl Conference {
             region,
             stats_id,
             features: None,
+            capabilities: capabilities(presence),
             features_asked: None,
             position: self.participants.len(),
             sources: Sources::default(),
@@ -222,16 +225,19 @@ impl Conference {
 
     /// Asks each client once what it can do.
     pub(super) fn ask_features(&mut self) {
-        let unasked: Vec<(String, Jid)> = self
+        let unasked: Vec<(String, Jid, Option<String>)> = self
             .participants
             .iter()
             .filter(|(_, participant)| {
                 participant.features.is_none() && participant.features_asked.is_none()
             })
-            .map(|(nick, participant)| (nick.clone(), participant.occupant.clone()))
+            .map(|(nick, participant)| {
+                let node = participant.capabilities.clone();
+                (nick.clone(), participant.occupant.clone(), node)
+            })
             .collect();
-        for (nick, occupant) in unasked {
-            let iq = Iq::get(Some(occupant), info_query());
+        for (nick, occupant, node) in unasked {
+            let iq = Iq::get(Some(occupant), info_query().with_some("node", node));
             let id = self.request(Purpose::Features { nick: nick.clone() }, iq);
             if let Some(participant) = self.participants.get_mut(&nick) {
                 participant.features_asked = Some(id);
@@ -336,6 +342,13 @@ impl Conference {
         self.presence_sent = Some(said);
         self.outputs.push_back(Output::Presence(presence));
     }
+}
+
+/// The node to ask about, `NODE#HASH`, when the presence announces capabilities.
+fn capabilities(presence: &Presence) -> Option<String> {
+    let announced = presence.child("c", CAPS)?;
+    let (node, hash) = (announced.attribute("node")?, announced.attribute("ver")?);
+    (announced.attribute("hash") == Some("sha-1")).then(|| format!("{node}#{hash}"))
 }
 
 /// Value of a field in the first form of an answer.

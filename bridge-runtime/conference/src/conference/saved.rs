@@ -4,11 +4,12 @@
 //! on its way is started again: questions are asked anew, allocations given back and made anew.
 //! Limits on restarts start afresh.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jitctl_wire::Jid;
 use jitctl_wire::colibri2::MediaSource;
-use jitctl_wire::jingle::SourceMap;
+use jitctl_wire::jingle::{OwnedSources, SourceMap};
 use serde::{Deserialize, Serialize};
 
 use super::moderation::AvModerationState;
@@ -31,6 +32,7 @@ pub struct SavedConference {
     seen: usize,
     start_audio_muted: Option<usize>,
     start_video_muted: Option<usize>,
+    rtcstats: bool,
     start_muted: Muted,
     participants: Vec<SavedParticipant>,
     bridges: Vec<SavedBridge>,
@@ -75,7 +77,8 @@ struct SavedSession {
     bridge: Jid,
     bridge_session: String,
     accepted: bool,
-    told: SourceMap,
+    /// What the client was told of others; `None` for all that they send, as it is nearly always.
+    told: BTreeMap<String, Option<OwnedSources>>,
 }
 
 /// A question that was never asked: its answer cannot come, so nobody is asked again.
@@ -108,6 +111,7 @@ impl Conference {
             seen: self.seen,
             start_audio_muted: self.settings.start_audio_muted,
             start_video_muted: self.settings.start_video_muted,
+            rtcstats: self.settings.rtcstats,
             start_muted: self.start_muted,
             participants: self
                 .participants
@@ -146,9 +150,23 @@ impl Conference {
                 bridge: open.bridge.clone(),
                 bridge_session: open.bridge_session.clone(),
                 accepted: open.accepted,
-                told: open.told.clone(),
+                told: self.save_told(&open.told),
             }),
         }
+    }
+
+    fn save_told(&self, told: &SourceMap) -> BTreeMap<String, Option<OwnedSources>> {
+        let all_they_send = |owner: &String, told: &OwnedSources| {
+            let owner = self.participants.get(owner);
+            owner.is_some_and(|owner| owner.sources.for_others() == *told)
+        };
+        told.0
+            .iter()
+            .map(|(owner, told)| {
+                let own = (!all_they_send(owner, told)).then(|| told.clone());
+                (owner.clone(), own)
+            })
+            .collect()
     }
 
     /// Takes a conference up again. Nothing is said until [`Conference::resume`].
@@ -163,6 +181,7 @@ impl Conference {
     ) -> Result<Self, jitctl_wire::JidError> {
         settings.start_audio_muted = saved.start_audio_muted;
         settings.start_video_muted = saved.start_video_muted;
+        settings.rtcstats = saved.rtcstats;
         let mut conference = Self::new(now, saved.room, saved.focus, settings, entropy)?;
         conference.outputs.clear();
         conference.state = saved.state;
@@ -182,11 +201,21 @@ impl Conference {
             };
             conference.bridges.insert(one.bridge, used);
         }
+        let sent: BTreeMap<String, OwnedSources> = saved
+            .participants
+            .iter()
+            .filter_map(|one| {
+                Some((
+                    one.occupant.resource()?.to_owned(),
+                    one.sources.for_others(),
+                ))
+            })
+            .collect();
         for one in saved.participants {
             let Some(nick) = one.occupant.resource().map(str::to_owned) else {
                 continue;
             };
-            conference.participants.insert(nick, one.restore());
+            conference.participants.insert(nick, one.restore(&sent));
         }
         Ok(conference)
     }
@@ -199,6 +228,24 @@ impl Conference {
         }
         self.give_back_interrupted();
         self.advance(now, bridges);
+    }
+
+    /// The same after a process that was killed: the last moments of it were not saved.
+    pub fn recover(&mut self, now: Instant, bridges: &mut dyn BridgeSelector) {
+        // Whether these got their offers is unknown: they get others.
+        let unsure: Vec<(String, Jid)> = self
+            .participants
+            .iter()
+            .filter_map(|(nick, someone)| {
+                let open = someone.session.open().filter(|open| !open.accepted)?;
+                Some((nick.clone(), open.bridge.clone()))
+            })
+            .collect();
+        for (nick, bridge) in unsure {
+            self.reinvite(&nick, "the focus was killed");
+            self.expire_endpoint(&nick, &bridge);
+        }
+        self.resume(now, bridges);
     }
 
     /// Allocations whose answers went to nobody: the bridge may have made them.
@@ -223,7 +270,7 @@ impl Conference {
 }
 
 impl SavedParticipant {
-    fn restore(self) -> Participant {
+    fn restore(self, sent: &BTreeMap<String, OwnedSources>) -> Participant {
         Participant {
             occupant: self.occupant,
             real: self.real,
@@ -232,6 +279,8 @@ impl SavedParticipant {
             region: self.region,
             stats_id: self.stats_id,
             features: self.features,
+            // Only asking needs it, and who is asked again may say it anew.
+            capabilities: None,
             features_asked: self.given_up.then_some(NEVER),
             position: self.position,
             sources: self.sources,
@@ -244,7 +293,15 @@ impl SavedParticipant {
                     bridge: one.bridge,
                     bridge_session: one.bridge_session,
                     accepted: one.accepted,
-                    told: one.told,
+                    told: SourceMap(
+                        one.told
+                            .into_iter()
+                            .filter_map(|(owner, told)| {
+                                let told = told.or_else(|| sent.get(&owner).cloned())?;
+                                Some((owner, told))
+                            })
+                            .collect(),
+                    ),
                     tell_at: None,
                 })),
                 (None, Some(bridge)) => Session::Allocating {

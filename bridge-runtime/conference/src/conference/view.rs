@@ -35,6 +35,8 @@ pub struct ConferenceView {
     pub meeting_id: String,
     /// Whether the focus is in the room.
     pub ready: bool,
+    /// Whether clients report statistics of their connections.
+    pub rtcstats: bool,
     /// People, by identifier.
     pub participants: Vec<ParticipantView>,
     /// Bridges in use with their participants.
@@ -66,6 +68,7 @@ impl Conference {
             room: self.room.clone(),
             meeting_id: self.meeting_id.clone(),
             ready: self.state == State::Ready,
+            rtcstats: self.settings.rtcstats,
             participants: participants.collect(),
             bridges: self.bridge_loads(),
         }

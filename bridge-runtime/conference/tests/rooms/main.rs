@@ -8,4 +8,5 @@
 
 mod meetings;
 mod recorded;
+mod restarts;
 mod support;

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use crate::support::{MODERN, Room, bridge, fixture, jid};
-use jitctl_conference::{Answer, Conference, EndReason, Entropy, Event, SavedConference, Settings};
+use jitctl_conference::{Answer, EndReason, Event, Settings};
 use jitctl_wire::colibri2::{ColibriError, ForceMute};
 use jitctl_wire::jingle::{Action, Jingle};
 use jitctl_wire::moderation::AvModeration;
@@ -612,76 +612,6 @@ fn unknown_sessions_and_payloads_are_answered_with_their_errors() {
     );
     let odd = room.client("aa", Element::new("odd", "urn:odd"));
     assert_eq!(odd.error.unwrap().condition, Condition::ServiceUnavailable);
-}
-
-/// The room as another process takes it up: through text, and with the server's session resumed.
-fn restarted(room: &mut Room) {
-    let saved = serde_json::to_string(&room.conference.save().unwrap()).unwrap();
-    let saved: SavedConference = serde_json::from_str(&saved).unwrap();
-    let mut counter: u128 = 1000;
-    let entropy = Entropy::new(move || {
-        counter += 1;
-        counter
-    });
-    room.conference = Conference::restore(room.now, saved, Settings::default(), entropy).unwrap();
-    room.requests.clear();
-    room.presences.clear();
-    room.collect();
-    assert!(
-        room.requests.is_empty() && room.presences.is_empty(),
-        "nothing is said before the session goes on"
-    );
-    room.conference.resume(room.now, &mut room.bridges);
-    room.collect();
-}
-
-#[test]
-fn a_restarted_focus_goes_on_where_it_was() {
-    let (mut room, sid_a, sid_b) = Room::call_of_two(Settings::default());
-    let before = room.conference.view();
-    restarted(&mut room);
-    assert!(room.conference.is_ready());
-    assert_eq!(room.conference.view(), before);
-    let said: Vec<_> = room.requests.iter().map(|(_, iq)| iq.clone()).collect();
-    assert_eq!(said, [], "people notice nothing");
-
-    // A screen appears: the bridge and the other are told.
-    let desktop = fixture("57-jingle-source-add-from-client-desktop.xml");
-    let mut payload = Iq::parse(&desktop).unwrap().payload.unwrap();
-    payload.set("sid", sid_a.clone());
-    assert_eq!(room.client("aa", payload).kind, IqKind::Result);
-    let (_, _, modify) = room.expect_colibri();
-    assert_eq!(modify.endpoints[0].id, "aa");
-    let (_, to, told) = room.expect_jingle(Action::SourceAdd);
-    assert_eq!((to.as_str(), told.sid), ("bb", sid_b));
-    // A third comes to the same meeting on the same bridge, and finds all sources.
-    room.join("cc", MODERN);
-    let (id, to, modify) = room.expect_colibri();
-    assert_eq!((to, modify.create), (bridge("b1"), false));
-    room.grant(id, "cc");
-    let (_, _, offer) = room.expect_jingle(Action::SessionInitiate);
-    let owners: Vec<_> = offer.sources.unwrap().0.into_keys().collect();
-    assert_eq!(owners, ["aa", "bb", "jvb"]);
-    room.leave("aa");
-    let (_, _, modify) = room.expect_colibri();
-    assert!(modify.endpoints[0].expire);
-}
-
-#[test]
-fn an_invitation_cut_off_by_a_restart_is_made_anew() {
-    let mut room = Room::ready(Settings::default());
-    room.join("aa", MODERN);
-    room.join("bb", MODERN);
-    restarted(&mut room);
-    let (_, _, modify) = room.expect_colibri();
-    assert!(
-        modify.endpoints[0].expire,
-        "what may be there is given back"
-    );
-    let (nick, _) = room.invite_next();
-    assert_eq!(nick, "aa");
-    let (nick, _) = room.invite_next();
-    assert_eq!(nick, "bb");
 }
 
 #[test]
