@@ -137,7 +137,7 @@ impl Brewery {
                     self.handle_presence(&presence);
                 }
             }
-            ClientEvent::Stanza(_) => {}
+            ClientEvent::Stanza(_) | ClientEvent::Checkpoint(_) => {}
         }
         jitctl_daemon::systemd::status(&self.state.summary());
     }

@@ -47,7 +47,7 @@ pub(crate) async fn run(
                 });
             }
             Some(ClientEvent::Request(iq)) => answer(conferences.as_ref(), &client, iq),
-            Some(ClientEvent::Stanza(_)) => {}
+            Some(ClientEvent::Stanza(_) | ClientEvent::Checkpoint(_)) => {}
         }
     }
 }

@@ -159,7 +159,7 @@ impl ConferenceConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HandoverConfig {
-    /// Where a stopping focus leaves its meetings to the next; `$RUNTIME_DIRECTORY` unless set.
+    /// Where the focus writes its meetings down for the next; `$RUNTIME_DIRECTORY` unless set.
     pub directory: Option<PathBuf>,
 }
 

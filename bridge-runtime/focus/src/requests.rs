@@ -5,8 +5,8 @@
 use jitctl_daemon::VERSION;
 use jitctl_wire::disco::DiscoInfo;
 use jitctl_wire::version::{SoftwareVersion, is_version_query};
-use jitctl_wire::{Condition, Element, Iq, IqKind, Jid, StanzaError, namespace, ping};
-use jitctl_xmpp::Client;
+use jitctl_wire::{Condition, Element, Iq, IqKind, Jid, Presence, StanzaError, namespace, ping};
+use jitctl_xmpp::{Client, SavedSession};
 
 use crate::brewery::BridgeEvent;
 
@@ -32,6 +32,12 @@ pub trait Conferences: Send + Sync + 'static {
 
     /// Something happened to a bridge; see [`BridgeEvent::moves_participants`].
     fn handle_bridge(&self, _event: &BridgeEvent) {}
+
+    /// A presence of the brewery, our own included.
+    fn handle_brewery(&self, _presence: &Presence) {}
+
+    /// Where the account's session stands after all that was handed on before.
+    fn handle_checkpoint(&self, _session: SavedSession) {}
 }
 
 /// What the focus announces.

@@ -176,6 +176,7 @@ impl Person {
         let info = Element::new("SourceInfo", CLIENT).with_text("{}");
         let presence = Presence::available(Some(occupant.clone()))
             .with_payload(muc::join_request(None))
+            .with_payload(capabilities().capabilities("https://jitsi.org/jitsi-meet"))
             .with_payload(info);
         let mut presence = presence.to_element();
         for element in payload {
@@ -313,8 +314,7 @@ impl Person {
             ClientEvent::Request(iq) => {
                 let answer = match iq.payload.as_ref() {
                     Some(query) if query.is("query", DISCO_INFO) => {
-                        let info = DiscoInfo::new("client", "web", "test", FEATURES);
-                        iq.result(Some(info.to_element()))
+                        iq.result(Some(capabilities().to_element()))
                     }
                     _ => iq.result(None),
                 };
@@ -323,7 +323,7 @@ impl Person {
             }
             ClientEvent::Stanza(stanza) => self.seen.push_back(stanza),
             ClientEvent::Offline { failure, .. } => panic!("{failure}"),
-            ClientEvent::Online { .. } => {}
+            ClientEvent::Online { .. } | ClientEvent::Checkpoint(_) => {}
         }
     }
 
@@ -331,4 +331,9 @@ impl Person {
     pub async fn close(self) {
         self.client.close().await;
     }
+}
+
+/// What the client of a person can do.
+fn capabilities() -> DiscoInfo {
+    DiscoInfo::new("client", "web", "test", FEATURES)
 }

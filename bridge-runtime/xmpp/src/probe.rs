@@ -61,6 +61,7 @@ async fn probe(
         credentials,
         resource: None,
         stream_management: false,
+        acknowledge_confirmed_only: false,
         keepalive: Duration::from_secs(30),
         websocket: None,
     };

@@ -36,6 +36,7 @@ fn machine(credentials: Credentials) -> ClientStream {
         credentials,
         resource: None,
         stream_management: true,
+        acknowledge_confirmed_only: false,
         keepalive: Duration::from_secs(10),
         websocket: None,
     };

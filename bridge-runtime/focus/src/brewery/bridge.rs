@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use jitctl_wire::Jid;
 use jitctl_wire::brewery::BridgeReport;
-use jitctl_wire::{Jid, Presence};
 
 use super::event::BridgeSummary;
 use crate::config::BridgesConfig;
@@ -59,8 +59,6 @@ pub struct Bridge {
     pub responsive: bool,
     /// When its last presence came.
     pub last_presence: Instant,
-    /// Its last presence, for the next process.
-    pub(super) presence: Option<Presence>,
     pub(super) last_heard: Instant,
     pub(super) last_failure: Option<Instant>,
     pub(super) next_check: Instant,
@@ -86,7 +84,6 @@ impl Bridge {
             health: Health::Unknown,
             responsive: true,
             last_presence: now,
-            presence: None,
             last_heard: now,
             last_failure: None,
             next_check: now,

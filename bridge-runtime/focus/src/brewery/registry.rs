@@ -91,11 +91,6 @@ impl BridgeRegistry {
         self.bridges.values().filter(|bridge| bridge.responsive)
     }
 
-    /// The last presences of all bridges: what an empty registry needs to know them.
-    pub fn presences(&self) -> impl Iterator<Item = &Presence> {
-        self.bridges().filter_map(|bridge| bridge.presence.as_ref())
-    }
-
     /// One bridge, whether it shows signs of life or not.
     pub fn bridge(&self, occupant: &Jid) -> Option<&Bridge> {
         self.bridges.get(occupant)
@@ -178,7 +173,6 @@ impl BridgeRegistry {
         bridge.update(&report);
         bridge.addresses.clone_from(&addresses);
         bridge.last_presence = now;
-        bridge.presence = Some(presence.clone());
         let summary = bridge.summary();
         let changes = [
             (bridge.shutting_down && !shutting_down)

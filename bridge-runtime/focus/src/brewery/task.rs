@@ -31,26 +31,29 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// `restored` are the bridges' presences that an earlier process left, when it was in the
-    /// brewery and `config` goes on with its session.
+    /// `restored` are the presences of the brewery that an earlier process left, our own among
+    /// them when it was there and `config` goes on with its session.
     pub(crate) fn start(
         state: Arc<FocusState>,
         conferences: Arc<dyn Conferences>,
         occupant: Jid,
         config: ClientConfig,
-        restored: Option<Vec<Element>>,
+        mut restored: Vec<Element>,
     ) -> (Self, UnboundedReceiver<ClientEvent>) {
         let (client, events) = Client::connect(config);
         let room = occupant.to_bare();
+        let everybody = restored.len();
+        restored.retain(|presence| presence.attribute("from") != Some(occupant.as_str()));
+        let joined = restored.len() < everybody;
         let account = Self {
             state,
             conferences,
             client,
             room,
             occupant,
-            joined: restored.is_some(),
+            joined,
             retry_join: None,
-            restored: restored.unwrap_or_default(),
+            restored,
         };
         (account, events)
     }
@@ -83,15 +86,9 @@ impl Account {
         self
     }
 
-    /// Leaves session and brewery to another process: the session at the server, and what was
-    /// heard of bridges if the brewery is joined. `None` when the server keeps no sessions.
-    pub(crate) async fn detach(self) -> Option<(SavedSession, Option<Vec<Element>>)> {
-        let session = self.client.detach().await?;
-        let presences = self.joined.then(|| {
-            let registry = self.state.registry();
-            registry.presences().map(Presence::to_element).collect()
-        });
-        Some((session, presences))
+    /// Leaves the session at the server to another process. `None` when the server keeps none.
+    pub(crate) async fn detach(self) -> Option<SavedSession> {
+        self.client.detach().await
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -143,9 +140,13 @@ impl Account {
                 }
             }
             ClientEvent::Stanza(stanza) => match self.brewery_presence(&stanza) {
-                Some(presence) => self.handle_presence(&presence),
+                Some(presence) => {
+                    self.conferences.handle_brewery(&presence);
+                    self.handle_presence(&presence);
+                }
                 None => self.conferences.handle_stanza(&self.client, &stanza),
             },
+            ClientEvent::Checkpoint(session) => self.conferences.handle_checkpoint(session),
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -40,8 +40,9 @@ pub(crate) fn router(state: Arc<FocusState>, rooms: Rooms) -> Router {
         .route("/debug", get(debug))
         .route("/debug/conferences", get(conferences))
         .route("/debug/conference/{room}", get(conference))
-        .route("/debug/conferences-full", get(conferences))
-        .route("/rtcstats", get(|| async { Json(json!({})) }))
+        .route("/debug/conferences-full", get(conferences_full))
+        .route("/debug/xmpp-caps", get(capabilities))
+        .route("/rtcstats", get(rtcstats))
         .route("/rooms/{room}/end", post(operations::end_room))
         .route("/rooms/{room}/kick/{participant}", post(operations::kick))
         .route(
@@ -133,27 +134,52 @@ async fn statistics(State(Site { state, rooms }): Shared) -> Json<Value> {
     }))
 }
 
-async fn debug(State(Site { state, rooms }): Shared) -> Json<Value> {
+/// `GET /debug?full=true`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Depth {
+    full: bool,
+}
+
+async fn debug(State(Site { state, rooms }): Shared, Query(depth): Query<Depth>) -> Json<Value> {
     let now = Instant::now();
     Json(json!({
         "version": VERSION,
         "connections": state.connections(),
         "brewery": state.config.xmpp.brewery.as_str(),
         "bridges": state.describe_bridges(now),
-        "conferences": rooms.describe(None).await,
+        "conferences": rooms.describe(None, depth.full).await,
         "resident_bytes": jitctl_daemon::resident_bytes(),
     }))
 }
 
 async fn conferences(State(Site { rooms, .. }): Shared) -> Json<Value> {
-    Json(rooms.describe(None).await)
+    Json(rooms.describe(None, false).await)
+}
+
+async fn conferences_full(State(Site { rooms, .. }): Shared) -> Json<Value> {
+    Json(rooms.describe(None, true).await)
+}
+
+async fn capabilities(State(Site { rooms, .. }): Shared) -> Json<Value> {
+    Json(rooms.describe_capabilities().await)
+}
+
+/// The meetings whose clients report statistics, by what those call the meeting.
+async fn rtcstats(State(Site { rooms, .. }): Shared) -> Json<Value> {
+    let all = rooms.describe(None, true).await;
+    let reporting = all.as_array().into_iter().flatten().filter_map(|one| {
+        let meeting = one["meeting_id"].as_str()?;
+        (one["rtcstats"] == true).then(|| (meeting.to_owned(), one.clone()))
+    });
+    Json(reporting.collect())
 }
 
 async fn conference(State(site): Shared, Path(room): Path<String>) -> Response {
     let Some(room) = operations::room_address(&site, &room) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    match site.rooms.describe(Some(room)).await {
+    match site.rooms.describe(Some(room), true).await {
         Value::Null => StatusCode::NOT_FOUND.into_response(),
         view => Json(view).into_response(),
     }

@@ -1,11 +1,19 @@
 //! Conferences as JSON for operators.
 
-use jitctl_conference::ConferenceView;
+use jitctl_conference::{Conference, ConferenceView};
 use jitctl_wire::Jid;
 use serde_json::{Value, json};
 
-/// One conference.
-pub(super) fn conference(view: &ConferenceView) -> Value {
+/// One conference; `full` with everything that the next process would be told of it.
+pub(super) fn conference(conference: &Conference, full: bool) -> Value {
+    let mut description = overview(&conference.view());
+    if full {
+        description["state"] = json!(conference.save());
+    }
+    description
+}
+
+fn overview(view: &ConferenceView) -> Value {
     let participants: Vec<Value> = view
         .participants
         .iter()
@@ -34,6 +42,7 @@ pub(super) fn conference(view: &ConferenceView) -> Value {
         "room": view.room.as_str(),
         "meeting_id": view.meeting_id,
         "ready": view.ready,
+        "rtcstats": view.rtcstats,
         "participants": participants,
         "bridges": bridges,
     })

@@ -38,7 +38,7 @@ pub(super) struct Asker {
 
 /// All logins by identifier.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
-pub(super) struct Logins {
+pub(crate) struct Logins {
     sessions: BTreeMap<String, Login>,
 }
 

@@ -6,7 +6,9 @@
 
 mod admission;
 mod book;
+mod capabilities;
 mod describe;
+mod keeper;
 mod logins;
 mod moves;
 mod pins;
@@ -23,8 +25,7 @@ use jitctl_wire::conference_request::{ConferenceReply, ConferenceRequest};
 use jitctl_wire::moderation::AvModeration;
 use jitctl_wire::namespace::FOCUS;
 use jitctl_wire::{Condition, Element, Iq, Jid, Presence, StanzaError};
-use jitctl_xmpp::Client;
-use serde::{Deserialize, Serialize};
+use jitctl_xmpp::{Client, SavedSession};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,6 +34,7 @@ pub use moves::{Moved, Share};
 pub use pins::{Pin, PinnedTo};
 
 use crate::brewery::BridgeEvent;
+use crate::handover::{Handover, Journal};
 use crate::requests::Conferences;
 use crate::state::FocusState;
 
@@ -66,6 +68,10 @@ enum Input {
     Offline { resumable: bool },
     /// Something happened to a bridge.
     Bridge(BridgeEvent),
+    /// A presence of the brewery, for the next process.
+    Brewery(Presence),
+    /// Everything that came with this session so far was put in before.
+    Checkpoint(SavedSession),
     /// Somebody ends a login.
     LogOut {
         client: Client,
@@ -75,15 +81,15 @@ enum Input {
     /// An operator's command.
     Command(Command),
     /// Another process goes on with everything.
-    Suspend(oneshot::Sender<SavedRooms>),
+    Suspend(oneshot::Sender<Option<Journal>>),
 }
 
-/// What the task leaves to the next process.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// What the task of an earlier process left.
+#[derive(Debug, Default)]
 pub(crate) struct SavedRooms {
-    conferences: Vec<SavedConference>,
-    logins: logins::Logins,
-    pins: pins::Pins,
+    pub(crate) conferences: Vec<SavedConference>,
+    pub(crate) logins: logins::Logins,
+    pub(crate) pins: pins::Pins,
 }
 
 /// What operators do to rooms.
@@ -153,6 +159,13 @@ pub enum Command {
     Describe {
         /// One room, or all.
         room: Option<Jid>,
+        /// With everything that the next process would be told.
+        full: bool,
+        /// JSON.
+        done: oneshot::Sender<Value>,
+    },
+    /// Describes what clients can do.
+    DescribeCapabilities {
         /// JSON.
         done: oneshot::Sender<Value>,
     },
@@ -203,17 +216,22 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Starts the task on the current runtime, with what an earlier process left.
-    pub(crate) fn start(state: Arc<FocusState>, saved: Option<SavedRooms>) -> Self {
+    /// Starts the task on the current runtime, with what an earlier process left; what it knows
+    /// itself it writes into the journal.
+    pub(crate) fn start(
+        state: Arc<FocusState>,
+        journal: Option<Journal>,
+        left: Option<Handover>,
+    ) -> Self {
         let (inputs, receiver) = mpsc::unbounded_channel();
         let rooms = Self {
             inputs,
             conference_service: state.config.xmpp.muc.clone(),
             av_moderation: format!("avmoderation.{}", state.config.xmpp.client_domain),
         };
-        let mut task = task::Task::new(state);
-        if let Some(saved) = saved {
-            task.restore(saved);
+        let mut task = task::Task::new(state, journal);
+        if let Some(left) = left {
+            task.restore(left);
         }
         tokio::spawn(task.run(receiver));
         rooms
@@ -226,11 +244,12 @@ impl Rooms {
             .unwrap_or_default()
     }
 
-    /// Ends the task's work without ending conferences. What comes later is not served.
-    pub(crate) async fn suspend(&self) -> Option<SavedRooms> {
+    /// Ends the task's work without ending conferences; everything is in the journal, for a last
+    /// commit. What comes later is not served.
+    pub(crate) async fn suspend(&self) -> Option<Journal> {
         let (done, answer) = oneshot::channel();
         self.put(Input::Suspend(done));
-        answer.await.ok()
+        answer.await.ok().flatten()
     }
 
     /// A conference request over HTTP.
@@ -304,9 +323,16 @@ impl Rooms {
             .unwrap_or(false)
     }
 
-    /// Describes one room, or all.
-    pub async fn describe(&self, room: Option<Jid>) -> Value {
-        self.command(|done| Command::Describe { room, done })
+    /// Describes one room, or all; `full` with everything that is known.
+    pub async fn describe(&self, room: Option<Jid>, full: bool) -> Value {
+        self.command(|done| Command::Describe { room, full, done })
+            .await
+            .unwrap_or(Value::Null)
+    }
+
+    /// Features of clients, by what their presences announce.
+    pub async fn describe_capabilities(&self) -> Value {
+        self.command(|done| Command::DescribeCapabilities { done })
             .await
             .unwrap_or(Value::Null)
     }
@@ -394,5 +420,13 @@ impl Conferences for Rooms {
 
     fn handle_bridge(&self, event: &BridgeEvent) {
         self.put(Input::Bridge(event.clone()));
+    }
+
+    fn handle_brewery(&self, presence: &Presence) {
+        self.put(Input::Brewery(presence.clone()));
+    }
+
+    fn handle_checkpoint(&self, session: SavedSession) {
+        self.put(Input::Checkpoint(session));
     }
 }

@@ -30,7 +30,7 @@ pub struct Pin {
 
 /// Pins by room.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Pins(BTreeMap<Jid, Pin>);
+pub(crate) struct Pins(BTreeMap<Jid, Pin>);
 
 fn seconds(now: SystemTime) -> u64 {
     now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()

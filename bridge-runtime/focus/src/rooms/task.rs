@@ -1,34 +1,43 @@
 //! The task that owns all conferences.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use jitctl_conference::{
-    Answer, Conference, ConferenceView, Entropy, Event, Output, RequestId, Settings,
-};
+use jitctl_conference::{Answer, Conference, Entropy, Event, Output, RequestId, Settings};
 use jitctl_wire::conference_request::ConferenceRequest;
 use jitctl_wire::namespace::FOCUS;
-use jitctl_wire::{Element, Iq, Jid};
-use jitctl_xmpp::{Client, IqError};
+use jitctl_wire::{Element, Iq, Jid, Presence};
+use jitctl_xmpp::{Client, IqError, SavedSession};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::book::{Deadlines, Loads};
+use super::capabilities::{self, Capabilities};
+use super::keeper::Keeper;
 use super::logins::{Asker, Logins};
 use super::pins::Pins;
 use super::selector::RegistrySelector;
 use super::waiting::{Waiting, Way, reply};
-use super::{Admission, Command, Input, Refusal, RoomCounts, SavedRooms, describe};
+use super::{Admission, Command, Input, Refusal, RoomCounts, describe};
 use crate::brewery::BridgeEvent;
+use crate::handover::{Handover, Journal};
 use crate::state::FocusState;
 
 /// How long a client or a bridge may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
+#[derive(Debug)]
 pub(super) struct Room {
     pub(super) conference: Conference,
     waiting: Vec<Waiting>,
+}
+
+/// How an earlier process ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    Stopped,
+    Killed,
 }
 
 /// The answer to a request of a conference.
@@ -36,6 +45,8 @@ struct Answered {
     room: Jid,
     id: RequestId,
     answer: Answer,
+    /// The capabilities that were asked about.
+    node: Option<String>,
 }
 
 pub(super) struct Task {
@@ -43,12 +54,14 @@ pub(super) struct Task {
     admission: Admission,
     account: Option<(Client, Jid)>,
     pub(super) rooms: HashMap<Jid, Room>,
-    /// Conferences of an earlier process that wait for its session to go on.
-    restored: bool,
+    /// Conferences of an earlier process wait for its session to go on.
+    restored: Option<Ended>,
+    keeper: Keeper,
     /// The next process serves what comes now.
     suspended: bool,
     logins: Logins,
     pins: Pins,
+    capabilities: Capabilities,
     deadlines: Deadlines,
     loads: Loads,
     pub(super) totals: RoomCounts,
@@ -57,7 +70,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(state: Arc<FocusState>) -> Self {
+    pub(super) fn new(state: Arc<FocusState>, journal: Option<Journal>) -> Self {
         let (answers, answered) = mpsc::unbounded_channel();
         let xmpp = &state.config.xmpp;
         let admission = Admission {
@@ -69,10 +82,12 @@ impl Task {
             state,
             account: None,
             rooms: HashMap::new(),
-            restored: false,
+            restored: None,
+            keeper: Keeper::new(journal),
             suspended: false,
             logins: Logins::default(),
             pins: Pins::default(),
+            capabilities: Capabilities::default(),
             deadlines: Deadlines::default(),
             loads: Loads::default(),
             totals: RoomCounts::default(),
@@ -82,17 +97,27 @@ impl Task {
     }
 
     /// Takes up what an earlier process left; its conferences go on with its session.
-    pub(super) fn restore(&mut self, saved: SavedRooms) {
+    pub(super) fn restore(&mut self, left: Handover) {
         let now = Instant::now();
-        self.logins = saved.logins;
-        self.pins = saved.pins;
-        self.restored = true;
-        for saved in saved.conferences {
+        self.logins = left.rooms.logins;
+        self.pins = left.rooms.pins;
+        self.restored = Some(if left.orderly {
+            Ended::Stopped
+        } else {
+            Ended::Killed
+        });
+        for presence in &left.brewery {
+            if let Ok(presence) = Presence::parse(presence) {
+                self.keeper.note_brewery(&presence);
+            }
+        }
+        for saved in left.rooms.conferences {
             let name = saved.room().clone();
             match Conference::restore(now, saved, self.settings(), entropy()) {
                 Ok(conference) => {
                     let waiting = Vec::new();
                     self.loads.set(&name, conference.bridge_loads());
+                    self.keeper.note_room(&name);
                     self.rooms.insert(
                         name,
                         Room {
@@ -117,7 +142,8 @@ impl Task {
     /// Runs until all handles are gone.
     pub(super) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
         loop {
-            let due = self.deadlines.next().map(tokio::time::Instant::from_std);
+            let due = self.deadlines.next();
+            let write_due = self.keeper.due();
             tokio::select! {
                 input = inputs.recv() => match input {
                     Some(input) => self.handle_input(input),
@@ -125,6 +151,7 @@ impl Task {
                 },
                 Some(answered) = self.answered.recv() => self.handle_answered(answered),
                 () = sleep_until(due) => self.handle_timeout(),
+                () = sleep_until(write_due) => self.ask_checkpoint(),
             }
         }
     }
@@ -149,6 +176,7 @@ impl Task {
                 session,
             } => {
                 self.logins.log_out(&session);
+                self.keeper.note_logins();
                 let done = Element::new("logout", FOCUS);
                 client.send(iq.result(Some(done)).to_element());
             }
@@ -182,12 +210,9 @@ impl Task {
                 if !resumed {
                     // Another session: the server has taken us out of every room.
                     self.end_all();
-                } else if std::mem::take(&mut self.restored) {
-                    for room in self.room_names() {
-                        self.with_room(&room, |conference, now, bridges| {
-                            conference.resume(now, bridges);
-                        });
-                    }
+                    self.keeper.forget_brewery();
+                } else if let Some(ended) = self.restored.take() {
+                    self.go_on(ended);
                 }
             }
             Input::Offline { resumable } => {
@@ -197,7 +222,38 @@ impl Task {
                 }
             }
             Input::Bridge(event) => self.handle_bridge_event(&event),
+            Input::Brewery(presence) => {
+                self.keeper.note_brewery(&presence);
+            }
+            Input::Checkpoint(session) => self.write_down(session),
             Input::Command(command) => self.command(command),
+        }
+    }
+
+    /// The session of an earlier process goes on, and so do its conferences.
+    fn go_on(&mut self, ended: Ended) {
+        for room in self.room_names() {
+            self.with_room(&room, |conference, now, bridges| match ended {
+                Ended::Stopped => conference.resume(now, bridges),
+                Ended::Killed => conference.recover(now, bridges),
+            });
+        }
+    }
+
+    fn ask_checkpoint(&mut self) {
+        self.keeper.asked();
+        // Without a connection there is nothing new; the next one brings something to note.
+        if let Some((client, _)) = &self.account {
+            client.checkpoint();
+        }
+    }
+
+    /// Everything that came before is handled: a process that takes over needs none of it again.
+    fn write_down(&mut self, session: SavedSession) {
+        self.keeper
+            .write(&session, &self.rooms, &self.logins, &self.pins);
+        if let Some((client, _)) = &self.account {
+            client.confirm(session);
         }
     }
 
@@ -209,9 +265,11 @@ impl Task {
         }
         let exists = self.rooms.contains_key(&request.room);
         let asker = match &self.admission.authenticated_domain {
-            Some(domain) => self
-                .logins
-                .identify(request, from, domain, SystemTime::now()),
+            Some(domain) => {
+                self.keeper.note_logins();
+                self.logins
+                    .identify(request, from, domain, SystemTime::now())
+            }
             None => Ok(Asker::default()),
         };
         let asker = match asker {
@@ -267,6 +325,8 @@ impl Task {
         // A site's own rule stands; without one the first client's wish counts.
         settings.start_audio_muted = settings.start_audio_muted.or(limit("startAudioMuted"));
         settings.start_video_muted = settings.start_video_muted.or(limit("startVideoMuted"));
+        let rtcstats = request.properties.get("rtcstatsEnabled");
+        settings.rtcstats = rtcstats.is_some_and(|wanted| wanted == "true");
         let conference =
             Conference::new(now, request.room.clone(), jid.clone(), settings, entropy())
                 .map_err(|_| Refusal::BadRoom)?;
@@ -283,22 +343,17 @@ impl Task {
     }
 
     /// Everything for the next process. Nobody is told that anything ends.
-    fn suspend(&mut self) -> SavedRooms {
+    fn suspend(&mut self) -> Option<Journal> {
         let (focus, authenticates) = (self.own_address(), self.authenticates());
-        let mut conferences = Vec::new();
+        let journal = self.keeper.finish(&self.rooms, &self.logins, &self.pins);
         for (name, room) in self.rooms.drain() {
-            conferences.extend(room.conference.save());
             for waiting in room.waiting {
                 waiting.answer(reply(name.as_str(), &focus, false, authenticates));
             }
         }
         self.suspended = true;
         self.account = None;
-        SavedRooms {
-            conferences,
-            logins: std::mem::take(&mut self.logins),
-            pins: std::mem::take(&mut self.pins),
-        }
+        journal
     }
 
     fn occupant_iq(&mut self, iq: &Iq) {
@@ -318,7 +373,15 @@ impl Task {
     }
 
     fn handle_answered(&mut self, answered: Answered) {
-        let Answered { room, id, answer } = answered;
+        let Answered {
+            room,
+            id,
+            answer,
+            node,
+        } = answered;
+        if let (Some(node), Answer::Result(Some(info))) = (node, &answer) {
+            self.capabilities.keep(&node, info);
+        }
         self.with_room(&room, |conference, now, bridges| {
             conference.handle_answer(now, id, answer, bridges);
         });
@@ -385,10 +448,13 @@ impl Task {
                 done,
             } => {
                 self.pins.set(room, to, lasts, SystemTime::now());
+                self.keeper.note_pins();
                 let _ = done.send(());
             }
             Command::Unpin { room, done } => {
-                let _ = done.send(self.pins.remove(&room));
+                let removed = self.pins.remove(&room);
+                self.keeper.note_pins();
+                let _ = done.send(removed);
             }
             Command::Pins { done } => {
                 let _ = done.send(self.pins.list(SystemTime::now()));
@@ -402,26 +468,27 @@ impl Task {
             Command::Count { done } => {
                 let _ = done.send(self.count());
             }
-            Command::Describe { room, done } => {
-                let _ = done.send(self.describe(room.as_ref()));
+            Command::Describe { room, full, done } => {
+                let _ = done.send(self.describe(room.as_ref(), full));
+            }
+            Command::DescribeCapabilities { done } => {
+                let _ = done.send(self.capabilities.describe());
             }
         }
     }
 
-    fn describe(&self, room: Option<&Jid>) -> Value {
+    fn describe(&self, room: Option<&Jid>, full: bool) -> Value {
         if let Some(room) = room {
             let known = self.rooms.get(room);
             return known.map_or(Value::Null, |room| {
-                describe::conference(&room.conference.view())
+                describe::conference(&room.conference, full)
             });
         }
-        let mut views: Vec<ConferenceView> = self
-            .rooms
-            .values()
-            .map(|room| room.conference.view())
-            .collect();
-        views.sort_by(|a, b| a.room.cmp(&b.room));
-        views.iter().map(describe::conference).collect()
+        let sorted: BTreeMap<&Jid, &Room> = self.rooms.iter().collect();
+        let described = sorted
+            .into_values()
+            .map(|room| describe::conference(&room.conference, full));
+        described.collect()
     }
 
     fn end_all(&mut self) {
@@ -453,6 +520,7 @@ impl Task {
 
     /// Carries out everything a conference has to say.
     fn drive(&mut self, name: &Jid) {
+        self.keeper.note_room(name);
         let Some(room) = self.rooms.get_mut(name) else {
             return;
         };
@@ -462,9 +530,17 @@ impl Task {
             match output {
                 Output::Presence(presence) => send(client, presence.to_element()),
                 Output::Answer(iq) => send(client, iq.to_element()),
-                Output::Request { id, iq } => {
-                    request(client, &self.answers, name.clone(), id, iq);
-                }
+                Output::Request { id, iq } => match self.capabilities.answer(&iq) {
+                    Some(known) => {
+                        let _ = self.answers.send(Answered {
+                            room: name.clone(),
+                            id,
+                            answer: Answer::Result(Some(known)),
+                            node: None,
+                        });
+                    }
+                    None => request(client, &self.answers, name.clone(), id, iq),
+                },
                 Output::Event(event) => {
                     ended |= matches!(event, Event::Ended(_));
                     note(name, &event, &mut self.totals);
@@ -540,6 +616,7 @@ fn request(
     let Some(client) = client else {
         return;
     };
+    let node = capabilities::node(&iq).map(str::to_owned);
     let pending = client.request(iq, ANSWER_TIMEOUT);
     let answers = answers.clone();
     tokio::spawn(async move {
@@ -550,7 +627,12 @@ fn request(
             // The session is gone, and with it the conference.
             Err(IqError::Offline | IqError::Lost) => return,
         };
-        let _ = answers.send(Answered { room, id, answer });
+        let _ = answers.send(Answered {
+            room,
+            id,
+            answer,
+            node,
+        });
     });
 }
 
@@ -607,9 +689,9 @@ fn note(room: &Jid, event: &Event, totals: &mut RoomCounts) {
     }
 }
 
-async fn sleep_until(due: Option<tokio::time::Instant>) {
+async fn sleep_until(due: Option<Instant>) {
     match due {
-        Some(due) => tokio::time::sleep_until(due).await,
+        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }

@@ -7,6 +7,7 @@ use jitctl_wire::conference_request::ConferenceRequest;
 use jitctl_wire::jingle::Action;
 use jitctl_wire::{Condition, Element};
 use jitctl_xmpp::{Credentials, IqError};
+use serde_json::Value;
 
 use crate::support::Focus;
 
@@ -63,6 +64,45 @@ async fn rooms_are_asked_for_at_the_component_at_the_full_address_and_over_http(
         Err(IqError::Refused(error)) => assert_eq!(error.condition, Condition::BadRequest),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_of_rooms_and_clients_can_be_read_and_nobody_is_asked_twice() {
+    let (prosody, focus, _bridges) = site(&["b1"]).await;
+    let body = format!(r#"{{"room":"{ROOM}","properties":{{"rtcstatsEnabled":true}}}}"#);
+    assert_eq!(focus.post("/conference-request/v1", &body).0, 200);
+    let (_ann, _ben) = call(&prosody, ROOM).await;
+    let page = |path: &str| -> Value { serde_json::from_str(&focus.get(path).1).unwrap() };
+    let full = page("/debug/conferences-full");
+    assert_eq!(full[0]["room"], ROOM);
+    let state = &full[0]["state"];
+    assert_eq!(
+        state["participants"][1]["session"]["accepted"], true,
+        "{state:#}"
+    );
+    assert_eq!(page("/debug?full=true")["conferences"], full);
+    assert_eq!(page("/debug")["conferences"][0]["state"], Value::Null);
+    let meeting = full[0]["meeting_id"].as_str().unwrap();
+    assert_eq!(page("/rtcstats")[meeting]["room"], ROOM);
+
+    // Ann's client said what Cleo's can do.
+    let clients = page("/debug/xmpp-caps");
+    let (node, features) = clients.as_object().unwrap().iter().next().unwrap();
+    assert!(node.starts_with("https://jitsi.org/jitsi-meet#"), "{node}");
+    assert!(
+        features
+            .as_array()
+            .unwrap()
+            .contains(&"http://jitsi.org/tcc".into())
+    );
+    let mut cleo = Person::guest(&prosody).await;
+    cleo.join(ROOM, "cccc3333").await;
+    let first = cleo
+        .wait_for("a request", |stanza| {
+            (stanza.name() == "iq").then(|| stanza.to_xml())
+        })
+        .await;
+    assert!(first.contains("session-initiate"), "{first}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use jitctl_testing::bridge::TestBridge;
 use jitctl_testing::person::Person;
-use jitctl_testing::{Prosody, Setup, wait_for};
+use jitctl_testing::{Prosody, Setup, read, wait_for};
 use jitctl_wire::jingle::Action;
 use jitctl_wire::{Presence, PresenceKind};
 
@@ -83,6 +83,71 @@ async fn a_meeting_outlives_a_restart_and_the_new_focus_serves_it() {
     assert!(!seen.iter().any(left), "the focus never left the room");
     ann.leave();
     ben.leave();
+    focus.wait_for_line(&["conference over", "Empty"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_outlives_a_killed_focus() {
+    let prosody = Prosody::start(&Setup::default());
+    let focus = Focus::start(&prosody);
+    let bridge = TestBridge::start(&prosody, "b1").await;
+    focus.wait_for_line(&["Added new videobridge", "nickname=b1"]);
+    let mut ann = Person::guest(&prosody).await;
+    let mut ben = Person::guest(&prosody).await;
+    ann.ask_for(ROOM).await;
+    ann.join(ROOM, "aaaa1111").await;
+    ben.join(ROOM, "bbbb2222").await;
+    let offer_to_ann = ann.jingle(Action::SessionInitiate).await;
+    let offer_to_ben = ben.jingle(Action::SessionInitiate).await;
+    ann.accept(&offer_to_ann, 100).await;
+    ben.accept(&offer_to_ben, 200).await;
+    ann.jingle(Action::SourceAdd).await;
+    ben.jingle(Action::SourceAdd).await;
+    // What was written down a moment ago is what counts.
+    wait_for("both sessions in the journal", || {
+        let journal = read(&prosody.path("handover"));
+        let accepted = journal
+            .lines()
+            .rev()
+            .find(|line| line.starts_with("room "))?;
+        (accepted.matches("\"accepted\":true").count() == 2).then_some(())
+    });
+
+    focus.kill();
+    // While nobody is there to hear it: Ann shares her screen.
+    let sid = offer_to_ann.sid.clone();
+    let sharing = tokio::spawn(async move {
+        ann.add_screen(&sid, 101).await.unwrap();
+        ann
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let focus = Focus::start(&prosody);
+    let mut ann = sharing.await.unwrap();
+    focus.wait_for_line(&["connected to XMPP", "resumed=true"]);
+    let told = ben.jingle(Action::SourceAdd).await;
+    assert_eq!(told.sid, offer_to_ben.sid, "the same session goes on");
+
+    // A third comes: the same meeting on the same bridge, with everybody's sources.
+    let mut cleo = Person::guest(&prosody).await;
+    cleo.ask_for(ROOM).await;
+    cleo.join(ROOM, "cccc3333").await;
+    let offer = cleo.jingle(Action::SessionInitiate).await;
+    let owners: Vec<String> = offer.sources.as_ref().unwrap().0.keys().cloned().collect();
+    assert_eq!(owners, ["aaaa1111", "bbbb2222", "jvb"]);
+    let mut seen = [ann.all_seen().await, ben.all_seen().await].concat();
+    seen.extend(cleo.all_seen().await);
+    assert!(!seen.iter().any(left), "the focus never left the room");
+    let ends = |stanza: &&jitctl_wire::Element| stanza.to_xml().contains("session-terminate");
+    assert_eq!(seen.iter().find(ends), None, "no session ended");
+    let asked = bridge.asked();
+    assert!(
+        asked
+            .iter()
+            .all(|one| one.meeting_id == asked[0].meeting_id)
+    );
+    ann.leave();
+    ben.leave();
+    cleo.leave();
     focus.wait_for_line(&["conference over", "Empty"]);
 }
 

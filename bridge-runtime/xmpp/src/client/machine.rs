@@ -16,6 +16,7 @@ pub(crate) struct MachineSettings {
     pub(crate) credentials: Credentials,
     pub(crate) resource: Option<String>,
     pub(crate) stream_management: bool,
+    pub(crate) acknowledge_confirmed_only: bool,
     pub(crate) keepalive: Duration,
     pub(crate) websocket: Option<String>,
 }
@@ -40,6 +41,7 @@ impl MachineSettings {
             credentials: self.credentials.clone(),
             resource: self.resource.clone(),
             stream_management: self.stream_management,
+            acknowledge_confirmed_only: self.acknowledge_confirmed_only,
             keepalive: self.keepalive,
             websocket: self.websocket.clone(),
         };

@@ -31,6 +31,9 @@ pub struct ClientConfig {
     pub resource: Option<String>,
     /// Acknowledge stanzas and resume after a lost connection (XEP-0198).
     pub stream_management: bool,
+    /// Acknowledge to the server only what [`Client::confirm`] was told of, so that it sends the
+    /// rest again to whoever goes on with the session.
+    pub acknowledge_confirmed_only: bool,
     /// Silence after which the server is asked for a sign of life; after as long again the
     /// connection counts as lost.
     pub keepalive: Duration,
@@ -53,6 +56,7 @@ impl ClientConfig {
             credentials,
             resource: None,
             stream_management: true,
+            acknowledge_confirmed_only: false,
             keepalive: Duration::from_secs(10),
             login_timeout: Duration::from_secs(15),
             backoff: Backoff::default(),
@@ -85,6 +89,8 @@ pub enum ClientEvent {
     Request(Iq),
     /// A presence, message, or anything that is no IQ.
     Stanza(Element),
+    /// The session as it was after everything that was told before; see [`Client::checkpoint`].
+    Checkpoint(SavedSession),
 }
 
 /// Why a request has no answer.
@@ -117,6 +123,11 @@ enum Command {
         iq: Iq,
         timeout: Duration,
         answer: oneshot::Sender<Result<Option<Element>, IqError>>,
+    },
+    Checkpoint,
+    Confirm {
+        id: String,
+        received: u32,
     },
     StopReading,
     Detach {
@@ -169,6 +180,19 @@ impl Client {
                 Err(_) => Err(IqError::Timeout),
             }
         }
+    }
+
+    /// Asks for a [`ClientEvent::Checkpoint`]. Nothing comes while there is no connection, or when
+    /// the server keeps no sessions.
+    pub fn checkpoint(&self) {
+        let _ = self.commands.send(Command::Checkpoint);
+    }
+
+    /// What was received up to a checkpoint need not come again, whatever happens to this process;
+    /// see [`ClientConfig::acknowledge_confirmed_only`].
+    pub fn confirm(&self, checkpoint: SavedSession) {
+        let SavedSession { id, received, .. } = checkpoint;
+        let _ = self.commands.send(Command::Confirm { id, received });
     }
 
     /// Takes nothing from the server any more. The receiver of events ends after those that came

@@ -56,6 +56,7 @@ pub(super) async fn run(
         credentials: config.credentials.clone(),
         resource: config.resource.clone(),
         stream_management: config.stream_management,
+        acknowledge_confirmed_only: config.acknowledge_confirmed_only,
         keepalive: config.keepalive,
         websocket: config.websocket.clone(),
     };
@@ -184,6 +185,7 @@ impl Connection {
                 self.stop_reading();
                 None
             }
+            Some(Command::Checkpoint | Command::Confirm { .. }) => None,
             Some(Command::Send(stanza)) => {
                 self.hold(stanza);
                 None
@@ -212,7 +214,7 @@ impl Connection {
 
     /// The session as another process needs it.
     fn saved(&mut self) -> Option<SavedSession> {
-        let mut saved = SavedSession::from(self.resumption.take()?);
+        let mut saved = SavedSession::from(&self.resumption.take()?);
         saved.unacknowledged.append(&mut self.held);
         Some(saved)
     }
@@ -340,6 +342,14 @@ impl Connection {
                         return Ok(Stop::Detach(done));
                     }
                     Some(Command::StopReading) => self.stop_reading(),
+                    Some(Command::Checkpoint) => {
+                        if let Some(session) = machine.session() {
+                            let event = ClientEvent::Checkpoint(session.into());
+                            // Whoever asked is told of the end by other means.
+                            let _ = self.events.send(event);
+                        }
+                    }
+                    Some(Command::Confirm { id, received }) => machine.confirm(&id, received),
                     Some(Command::Send(stanza)) => machine.send(stanza),
                     Some(Command::Request { iq, timeout, answer }) => {
                         let stanza = self.pending.add(iq, timeout, answer);

@@ -29,6 +29,8 @@ pub struct StreamSettings {
     pub resource: Option<String>,
     /// Enable acknowledgements and resumption where the server has them.
     pub stream_management: bool,
+    /// Acknowledge only what [`Machine::confirm`] was told of.
+    pub acknowledge_confirmed_only: bool,
     /// After so long a silence the server is asked for a sign of life; after as long again the
     /// stream counts as lost.
     pub keepalive: Duration,
@@ -417,7 +419,7 @@ impl ClientStream {
         let Some(resumption) = self.resumption.as_mut() else {
             return;
         };
-        if !handled.is_some_and(|handled| resumption.acknowledge(handled)) {
+        if !handled.is_some_and(|handled| resumption.resume(handled)) {
             return self.broken("the server acknowledges stanzas that were not sent");
         }
         let jid = resumption.jid().clone();
@@ -433,6 +435,11 @@ impl ClientStream {
     }
 
     fn go_online(&mut self, jid: Jid, resumed: bool) {
+        if let Some(resumption) = self.resumption.as_mut()
+            && self.settings.acknowledge_confirmed_only
+        {
+            resumption.acknowledge_confirmed_only();
+        }
         self.phase = Phase::Online;
         self.features = None;
         self.jid = Some(jid.clone());
@@ -572,6 +579,16 @@ impl Machine for ClientStream {
 
     fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    fn session(&self) -> Option<&Resumption> {
+        self.resumption.as_ref().filter(|one| one.can_resume())
+    }
+
+    fn confirm(&mut self, id: &str, received: u32) {
+        if let Some(resumption) = self.resumption.as_mut() {
+            resumption.confirm(id, received);
+        }
     }
 
     fn into_resumption(self: Box<Self>) -> Option<Resumption> {

@@ -36,18 +36,20 @@ impl From<SavedSession> for Resumption {
             acknowledged: saved.acknowledged,
             unacknowledged: saved.unacknowledged.into(),
             since_asked: 0,
+            confirmed: None,
+            inherited: true,
         }
     }
 }
 
-impl From<Resumption> for SavedSession {
-    fn from(resumption: Resumption) -> Self {
+impl From<&Resumption> for SavedSession {
+    fn from(resumption: &Resumption) -> Self {
         Self {
-            id: resumption.id,
-            jid: resumption.jid,
+            id: resumption.id.clone(),
+            jid: resumption.jid.clone(),
             received: resumption.received,
             acknowledged: resumption.acknowledged,
-            unacknowledged: resumption.unacknowledged.into(),
+            unacknowledged: resumption.unacknowledged.iter().cloned().collect(),
         }
     }
 }
@@ -63,6 +65,10 @@ pub struct Resumption {
     acknowledged: u32,
     unacknowledged: VecDeque<Element>,
     since_asked: u32,
+    /// Of the stanzas received, those that are safe; `None` when all are as soon as they are here.
+    confirmed: Option<u32>,
+    /// It was another process's, which may have sent more than it could write down.
+    inherited: bool,
 }
 
 impl Resumption {
@@ -74,6 +80,8 @@ impl Resumption {
             acknowledged: 0,
             unacknowledged: VecDeque::new(),
             since_asked: 0,
+            confirmed: None,
+            inherited: false,
         }
     }
 
@@ -85,6 +93,18 @@ impl Resumption {
     /// The address of the session.
     pub fn jid(&self) -> &Jid {
         &self.jid
+    }
+
+    /// From now on only what is confirmed is acknowledged to the server.
+    pub(super) fn acknowledge_confirmed_only(&mut self) {
+        self.confirmed.get_or_insert(self.received);
+    }
+
+    /// So many stanzas of the session of this identifier are safe.
+    pub(super) fn confirm(&mut self, id: &str, received: u32) {
+        if let Some(confirmed) = self.confirmed.as_mut().filter(|_| self.id == id) {
+            *confirmed = received;
+        }
     }
 
     /// Notes a stanza about to be sent; says whether to ask for an acknowledgement.
@@ -117,6 +137,18 @@ impl Resumption {
         true
     }
 
+    /// The server goes on with the session and has handled so many; `false` when that cannot be.
+    pub(super) fn resume(&mut self, handled: u32) -> bool {
+        if !std::mem::take(&mut self.inherited) {
+            return self.acknowledge(handled);
+        }
+        let newly = handled.wrapping_sub(self.acknowledged) as usize;
+        let known = newly.min(self.unacknowledged.len());
+        self.unacknowledged.drain(..known);
+        self.acknowledged = handled;
+        true
+    }
+
     pub(super) fn resume_request(&self) -> Element {
         element("resume")
             .with("previd", self.id.clone())
@@ -124,7 +156,8 @@ impl Resumption {
     }
 
     pub(super) fn answer(&self) -> Element {
-        element("a").with("h", self.received.to_string())
+        let handled = self.confirmed.unwrap_or(self.received);
+        element("a").with("h", handled.to_string())
     }
 
     pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &Element> {
@@ -153,5 +186,41 @@ mod tests {
         assert_eq!(resumption.unacknowledged().count(), 3);
         assert!(!resumption.acknowledge(100));
         assert!(!resumption.acknowledge(0));
+    }
+
+    fn inherited() -> Resumption {
+        Resumption::from(SavedSession {
+            id: String::from("x"),
+            jid: "a@b/c".parse().unwrap(),
+            received: 7,
+            acknowledged: 5,
+            unacknowledged: vec![Element::new("iq", namespace::CLIENT); 2],
+        })
+    }
+
+    #[test]
+    fn only_what_is_confirmed_is_acknowledged_once_that_is_wanted() {
+        let mut resumption = inherited();
+        resumption.acknowledge_confirmed_only();
+        resumption.count_received();
+        resumption.count_received();
+        assert_eq!(resumption.answer().attribute("h"), Some("7"));
+        resumption.confirm("another", 9);
+        resumption.confirm("x", 8);
+        assert_eq!(resumption.answer().attribute("h"), Some("8"));
+        assert_eq!(resumption.resume_request().attribute("h"), Some("9"));
+    }
+
+    #[test]
+    fn a_killed_process_may_have_sent_more_than_it_wrote_down_but_only_that_one() {
+        let mut resumption = inherited();
+        assert!(resumption.resume(6));
+        assert_eq!(resumption.unacknowledged().count(), 1);
+        assert!(!resumption.resume(9));
+        let mut resumption = inherited();
+        assert!(resumption.resume(9));
+        assert_eq!(resumption.unacknowledged().count(), 0);
+        resumption.sent(Element::new("iq", namespace::CLIENT));
+        assert!(resumption.acknowledge(10));
     }
 }

@@ -64,6 +64,12 @@ pub trait Machine: Send {
     fn send(&mut self, stanza: Element);
     /// Closes the stream in an orderly way.
     fn close(&mut self);
+    /// The session as another process could go on with it now.
+    fn session(&self) -> Option<&Resumption> {
+        None
+    }
+    /// So many of the stanzas received in a session are safe: the server need not keep them.
+    fn confirm(&mut self, _id: &str, _received: u32) {}
     /// The next thing to do, until `None`.
     fn next_output(&mut self) -> Option<Output>;
     /// What is needed to go on over another connection, when the server allows it.
