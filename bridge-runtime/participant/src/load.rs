@@ -3,12 +3,12 @@
 //! One process fakes them all; each is a task. The first `video` people of a room send video, all
 //! send audio, one speaks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::Serialize;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::participant::Participant;
@@ -70,7 +70,7 @@ pub struct Spread {
 }
 
 /// What a bridge had to carry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct BridgeLoad {
     /// Addresses it offered, joined; stands for the bridge.
     pub addresses: String,
@@ -78,6 +78,8 @@ pub struct BridgeLoad {
     pub rooms: usize,
     /// Participants.
     pub people: usize,
+    /// Mean rate of what they received together, in kbit/s.
+    pub kilobits: f64,
 }
 
 /// What came of it.
@@ -119,11 +121,20 @@ struct Joined {
     participant: Participant,
 }
 
-/// Runs a load test; `show` is called with where things stand. Dropping the future ends it.
+/// What one participant saw so far.
+struct Seen {
+    room: u32,
+    started: Instant,
+    progress: Progress,
+    report: Report,
+}
+
+/// Runs a load test; `show` is called with where things stand and with what came of it until now.
+/// Dropping the future ends it.
 pub async fn load(
     site: Arc<Site>,
     options: &LoadOptions,
-    mut show: impl FnMut(&LoadState),
+    mut show: impl FnMut(&LoadState, &LoadReport),
 ) -> LoadReport {
     let started = Instant::now();
     let mut joined: Vec<Joined> = Vec::new();
@@ -152,7 +163,7 @@ pub async fn load(
             }
             _ = ticks.tick() => {
                 let state = state(&joined, started, total);
-                show(&state);
+                show(&state, &summary(&look(&joined).await, options, started));
                 let settled = state.with_media + state.failed >= total
                     || (options.people < 2 && state.joined + state.failed >= total);
                 let late = joined.len() == total
@@ -200,16 +211,32 @@ fn state(joined: &[Joined], started: Instant, total: usize) -> LoadState {
     state
 }
 
+/// What everybody saw so far.
+async fn look(joined: &[Joined]) -> Vec<Seen> {
+    let looks = joined.iter().map(|one| async {
+        Seen {
+            room: one.room,
+            started: one.started,
+            progress: one.participant.progress(),
+            report: one.participant.report().await,
+        }
+    });
+    join_all(looks).await
+}
+
 async fn finish(joined: Vec<Joined>, options: &LoadOptions, started: Instant) -> LoadReport {
-    let mut leaving = JoinSet::new();
-    for one in joined {
-        leaving.spawn(async move {
-            let progress = one.participant.progress();
-            let report = one.participant.leave().await;
-            (one.room, one.started, progress, report)
-        });
-    }
-    let seen = leaving.join_all().await;
+    let leaving = joined.into_iter().map(|one| async move {
+        Seen {
+            room: one.room,
+            started: one.started,
+            progress: one.participant.progress(),
+            report: one.participant.leave().await,
+        }
+    });
+    summary(&join_all(leaving).await, options, started)
+}
+
+fn summary(seen: &[Seen], options: &LoadOptions, started: Instant) -> LoadReport {
     let mut report = LoadReport {
         rooms: options.rooms,
         people: seen.len(),
@@ -217,19 +244,21 @@ async fn finish(joined: Vec<Joined>, options: &LoadOptions, started: Instant) ->
     };
     let mut joins = Vec::new();
     let mut media = Vec::new();
-    let mut bridges: BTreeMap<String, (std::collections::BTreeSet<u32>, usize)> = BTreeMap::new();
-    for (room, start, progress, seen) in &seen {
-        joins.extend(progress.dtls);
-        media.extend(progress.forwarding);
-        if let Some(connected) = progress.dtls {
-            let after = (*start - started) + connected;
+    let mut bridges: BTreeMap<String, (BTreeSet<u32>, BridgeLoad)> = BTreeMap::new();
+    for one in seen {
+        joins.extend(one.progress.dtls);
+        media.extend(one.progress.forwarding);
+        if let Some(connected) = one.progress.dtls {
+            let after = (one.started - started) + connected;
             report.all_joined = report.all_joined.max(Some(milliseconds(after)));
         }
-        add(&mut report, options, progress, seen);
-        if !seen.bridge.is_empty() {
-            let entry = bridges.entry(seen.bridge.join(" ")).or_default();
-            entry.0.insert(*room);
-            entry.1 += 1;
+        add(&mut report, options, &one.progress, &one.report);
+        if !one.report.bridge.is_empty() {
+            let addresses = one.report.bridge.join(" ");
+            let (rooms, load) = bridges.entry(addresses).or_default();
+            rooms.insert(one.room);
+            load.people += 1;
+            load.kilobits += one.report.kilobits();
         }
     }
     if joins.len() < seen.len() {
@@ -239,10 +268,10 @@ async fn finish(joined: Vec<Joined>, options: &LoadOptions, started: Instant) ->
     report.first_media = spread(media);
     report.bridges = bridges
         .into_iter()
-        .map(|(addresses, (rooms, people))| BridgeLoad {
+        .map(|(addresses, (rooms, load))| BridgeLoad {
             addresses,
             rooms: rooms.len(),
-            people,
+            ..load
         })
         .collect();
     report

@@ -41,7 +41,7 @@ async fn a_call_of_two_is_good_on_every_leg() {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_join_one_room_and_leave_without_a_trace() {
     let world = World::start(1).await;
-    let report = load(world.site(Entry::WebSocket), &options(1, 8), |_| {}).await;
+    let report = load(world.site(Entry::WebSocket), &options(1, 8), |_, _| {}).await;
     assert_eq!(report.failures, std::collections::BTreeMap::new());
     assert_eq!((report.good, report.complete), (8, 8), "{report:#?}");
     world

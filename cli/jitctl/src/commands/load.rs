@@ -80,8 +80,12 @@ impl Load {
         };
         let progress = context.printer.progress();
         let mut shown = None;
-        let mut report = Box::pin(load(meeting, &options, |state| {
-            progress.live(LIVE, &live_rows(state));
+        let bridges = meeting::bridges(&site);
+        let named = |report: LoadReport| LoadView::new(report, &bridges);
+        let style = context.printer.chatter_style();
+        let report = Box::pin(load(meeting, &options, |state, report| {
+            let table = named(report.clone()).human(style);
+            progress.live(&format!("{}\n{table}", sentence(state)));
             // Without a terminal only what changed is worth a line.
             let stage = (
                 state.joined,
@@ -95,27 +99,10 @@ impl Load {
         }))
         .await;
         progress.clear();
-        let bridges = meeting::bridges(&site);
-        for bridge in &mut report.bridges {
-            bridge.addresses = meeting::name_of(&bridges, &bridge.addresses);
-        }
-        let view = LoadView { report };
+        let view = named(report);
         context.printer.view(&view);
         Ok(view.exit())
     }
-}
-
-/// Names of the live rows.
-const LIVE: [&str; 4] = ["in the room", "connected", "with media", "failed"];
-
-fn live_rows(state: &LoadState) -> [(u64, u64); 4] {
-    let of = |count: usize| (count as u64, state.people as u64);
-    [
-        of(state.joined),
-        of(state.connected),
-        of(state.with_media),
-        of(state.failed),
-    ]
 }
 
 fn sentence(state: &LoadState) -> String {
@@ -132,6 +119,14 @@ struct LoadView {
 }
 
 impl LoadView {
+    /// With bridges named as the inventory does.
+    fn new(mut report: LoadReport, bridges: &[meeting::Bridge]) -> Self {
+        for bridge in &mut report.bridges {
+            bridge.addresses = meeting::name_of(bridges, &bridge.addresses);
+        }
+        Self { report }
+    }
+
     fn exit(&self) -> Exit {
         if self.report.good == self.report.people {
             Exit::Success
@@ -206,11 +201,16 @@ impl View for LoadView {
                         Cell::from(bridge.addresses.clone()),
                         bridge.rooms.to_string().into(),
                         bridge.people.to_string().into(),
+                        format!("{:.1} Mbit/s", bridge.kilobits / 1000.0).into(),
                     ]
                 })
                 .collect();
             text.push_str("\n\n");
-            text.push_str(&table(style, &["bridge", "rooms", "people"], rows));
+            text.push_str(&table(
+                style,
+                &["bridge", "rooms", "people", "sent to them"],
+                rows,
+            ));
         }
         for (reason, count) in &report.failures {
             // Writing into a text cannot fail.

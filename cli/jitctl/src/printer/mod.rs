@@ -161,13 +161,17 @@ impl Printer {
         }
     }
 
-    /// Something to look at before a question; not the result, so it goes to standard error.
-    pub(crate) fn chatter_view<V: View + ?Sized>(&self, view: &V) {
-        let style = Style {
+    /// What standard error can show.
+    pub(crate) fn chatter_style(&self) -> Style {
+        Style {
             color: self.colored(),
             terminal: std::io::stderr().is_terminal(),
-        };
-        let text = view.human(style);
+        }
+    }
+
+    /// Something to look at before a question; not the result, so it goes to standard error.
+    pub(crate) fn chatter_view<V: View + ?Sized>(&self, view: &V) {
+        let text = view.human(self.chatter_style());
         self.progress
             .suspend(|| to_stderr(&format!("{}\n", self.mask.apply(&text))));
     }

@@ -22,6 +22,7 @@ struct Inner {
     json: bool,
     mask: Mask,
     hosts: Mutex<BTreeMap<String, HostProgress>>,
+    live: Mutex<Option<ProgressBar>>,
 }
 
 struct HostProgress {
@@ -45,6 +46,7 @@ impl Progress {
                 json,
                 mask,
                 hosts: Mutex::default(),
+                live: Mutex::default(),
             }),
         }
     }
@@ -93,24 +95,22 @@ impl Progress {
         }
     }
 
-    /// A live table of shares: one bar a name, on a terminal only.
-    pub(crate) fn live<const N: usize>(&self, names: [&str; N], shares: &[(u64, u64); N]) {
-        if self.inner.screen.is_none() {
+    /// A text that replaces the one before, such as a table of where things stand; on a terminal
+    /// only.
+    pub(crate) fn live(&self, text: &str) {
+        let Some(screen) = &self.inner.screen else {
             return;
-        }
-        let mut hosts = self.hosts();
-        for (name, (position, length)) in names.into_iter().zip(shares) {
-            let entry = hosts
-                .entry(name.to_owned())
-                .or_insert_with(|| HostProgress {
-                    bar: self.new_bar(name),
-                    step: None,
-                });
-            if let Some(bar) = &entry.bar {
-                bar.set_length(*length);
-                bar.set_position(*position);
+        };
+        let mut live = self.live_text();
+        let shown = live.get_or_insert_with(|| {
+            let shown = screen.add(ProgressBar::new(0));
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                shown.set_style(style);
             }
-        }
+            shown
+        });
+        shown.set_message(self.inner.mask.apply(text).into_owned());
+        shown.tick();
     }
 
     /// The same in words, where there is no terminal.
@@ -130,6 +130,9 @@ impl Progress {
 
     /// Takes the bars away.
     pub(crate) fn clear(&self) {
+        if let Some(live) = self.live_text().take() {
+            live.finish_and_clear();
+        }
         if let Some(screen) = &self.inner.screen {
             // A terminal that is gone needs no clearing.
             let _ = screen.clear();
@@ -146,6 +149,13 @@ impl Progress {
     fn hosts(&self) -> MutexGuard<'_, BTreeMap<String, HostProgress>> {
         self.inner
             .hosts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live_text(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.inner
+            .live
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
