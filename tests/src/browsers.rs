@@ -73,6 +73,8 @@ impl Browsers {
             &authority.display().to_string(),
             "--pictures",
             &pictures().display().to_string(),
+            "--cache",
+            &top().join("target/web/cache").display().to_string(),
         ]);
         let output = child.stdout.take().expect("its output is a pipe");
         Self {
@@ -116,6 +118,12 @@ impl Browsers {
     #[track_caller]
     pub fn enter(&mut self) {
         self.ask(&json!({"do": "enter", "camera": camera(), "loud": 0.5}));
+    }
+
+    /// The same with a client of 2022, as upstream built it then.
+    #[track_caller]
+    pub fn enter_with_older_client(&mut self) {
+        self.ask(&json!({"do": "enter", "camera": camera(), "loud": 0.5, "older": true}));
     }
 
     /// What each sees and hears of each now.

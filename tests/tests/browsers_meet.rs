@@ -33,6 +33,7 @@ fn browsers_meet_and_survive_the_loss_of_their_bridge() {
     they_talk(&mut browsers);
     they_switch_devices(&mut browsers);
     one_speaks(&mut browsers);
+    one_comes_with_an_older_client(&mut browsers);
     one_shares_a_screen(&mut browsers);
     a_moderator_mutes(&mut browsers);
     one_waits_at_the_door_and_is_removed_again(&mut browsers);
@@ -85,6 +86,19 @@ fn one_speaks(browsers: &mut Browsers) {
     for who in 0..3 {
         browsers.ask(&json!({"do": "loud", "who": who, "loud": 0.5}));
     }
+}
+
+/// People of a meeting do not all have the same client.
+fn one_comes_with_an_older_client(browsers: &mut Browsers) {
+    browsers.enter_with_older_client();
+    browsers.until(
+        "the older client sees and hears all, and all see and hear it",
+        LATER,
+        |browsers| met(&browsers.look()),
+    );
+    browsers.picture(3, "older-client");
+    browsers.ask(&json!({"do": "forget"}));
+    browsers.until("it is gone", SOON, |browsers| browsers.tiles(0).len() == 3);
 }
 
 fn one_shares_a_screen(browsers: &mut Browsers) {
