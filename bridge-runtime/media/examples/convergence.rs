@@ -5,28 +5,67 @@ mod support;
 
 use std::io::Write;
 
+use support::estimation::Convergence;
+
 fn main() -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "link", "capacity", "estimate", "received", "seconds", "freeze"
-    )?;
-    writeln!(
-        out,
-        "{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "", "kbit/s", "kbit/s", "kbit/s", "to 70%", "ms"
-    )?;
+    let titles = [
+        [
+            "link", "capacity", "estimate", "draft", "received", "seconds", "draft", "freeze",
+        ],
+        [
+            "", "kbit/s", "kbit/s", "kbit/s", "kbit/s", "to 70%", "seconds", "ms",
+        ],
+    ];
+    for title in titles {
+        line(&mut out, title)?;
+    }
+    let table = support::estimation::table();
     let shared = support::estimation::shared_rows();
-    for row in support::estimation::table().into_iter().chain(shared) {
-        let seconds = row
-            .seconds
-            .map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"));
-        writeln!(
-            out,
-            "{:<28} {:>9} {:>9} {:>9} {:>9} {:>9}",
-            row.name, row.capacity, row.estimate, row.received, seconds, row.freeze
+    let received = shared.each_ref().map(|row| row.received);
+    for row in table.into_iter().chain(shared) {
+        let seconds = |value: Option<f64>| {
+            value.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"))
+        };
+        let Convergence {
+            name,
+            capacity,
+            estimate,
+            received,
+            freeze,
+            ..
+        } = row;
+        let numbers = [capacity, estimate, row.expected(), received].map(|it| it.to_string());
+        let [capacity, estimate, expected, received] = &numbers;
+        line(
+            &mut out,
+            [
+                name,
+                capacity,
+                estimate,
+                expected,
+                received,
+                &seconds(row.seconds),
+                &seconds(row.expected_seconds()),
+                &freeze.to_string(),
+            ],
         )?;
     }
-    Ok(())
+    let sum: u64 = received.iter().sum();
+    let squares: u64 = received.iter().map(|rate| rate * rate).sum();
+    let index = sum * sum * 100 / (2 * squares);
+    let (whole, hundredths) = (index / 100, index % 100);
+    writeln!(
+        out,
+        "Jain's index of the shared link: {whole}.{hundredths:02}"
+    )
+}
+
+fn line(out: &mut impl Write, cells: [&str; 8]) -> std::io::Result<()> {
+    let [name, rest @ ..] = cells;
+    write!(out, "{name:<28}")?;
+    for cell in rest {
+        write!(out, " {cell:>9}")?;
+    }
+    writeln!(out)
 }

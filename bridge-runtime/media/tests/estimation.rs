@@ -20,6 +20,31 @@ fn the_estimate_follows_a_link_that_narrows() {
 }
 
 #[test]
+fn a_picture_survives_the_collapse_of_a_link() {
+    for steps in [[(2_000, 15), (300, 15)], [(3_000, 15), (1_000, 15)]] {
+        let run = on_steps("collapse", 2, 0, &steps);
+        assert!(run.freeze < 1_000, "{run:?}");
+        assert!(run.seconds.is_some_and(|seconds| seconds < 5.0), "{run:?}");
+    }
+}
+
+#[test]
+fn sound_has_its_place_on_a_link_that_is_just_enough() {
+    // The lowest layer, two voices and what surrounds them fit: 300 of 330 kbit/s.
+    let mut world = meeting(2);
+    world.participants[0].down.rate = 330_000;
+    world.run(10_000);
+    let dropped = world.participants[0].down.dropped;
+    world.run(20_000);
+    let client = &world.participants[0].client;
+    let first = client.decoder(world.video_ssrc(1));
+    let freeze = first.longest_freeze(10_000, 29_800);
+    assert!(freeze < 1_000, "{freeze} ms");
+    let lost = world.participants[0].down.dropped - dropped;
+    assert!(lost < 40, "{lost} of 20 s are lost in the queue");
+}
+
+#[test]
 fn the_estimate_follows_a_link_that_widens() {
     let run = on_steps("up", 3, 0, &[(500, 20), (2_500, 30)]);
     assert!((1_500..=2_700).contains(&run.estimate), "{run:?}");

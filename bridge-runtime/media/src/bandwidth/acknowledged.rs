@@ -6,6 +6,8 @@
 
 const FIRST_WINDOW: i64 = 500_000;
 const WINDOW: i64 = 150_000;
+/// Share of the filtered rate below which single windows are believed.
+const COLLAPSE: f64 = 0.7;
 
 #[derive(Debug)]
 pub(super) struct AcknowledgedRate {
@@ -14,8 +16,8 @@ pub(super) struct AcknowledgedRate {
     estimate: Option<f64>,
     variance: f64,
     was_idle: bool,
-    /// Last window alone, kbit/s.
-    last_sample: f64,
+    /// The last two windows alone, kbit/s.
+    samples: [f64; 2],
 }
 
 impl AcknowledgedRate {
@@ -26,7 +28,7 @@ impl AcknowledgedRate {
             estimate: None,
             variance: 50.0,
             was_idle: false,
-            last_sample: 0.0,
+            samples: [0.0; 2],
         }
     }
 
@@ -64,7 +66,7 @@ impl AcknowledgedRate {
     }
 
     fn sample(&mut self, sample: f64, is_idle: bool) {
-        self.last_sample = sample;
+        self.samples = [self.samples[1], sample];
         let Some(estimate) = self.estimate else {
             self.estimate = Some(sample);
             return;
@@ -86,11 +88,12 @@ impl AcknowledgedRate {
     }
 
     /// What a decrease starts from: the filter follows a collapsed path too slowly, so the last
-    /// window counts where it shows less, down to the half.
+    /// two windows count where both show far less.
     pub(super) fn under_pressure(&self) -> Option<u64> {
         self.estimate.map(|estimate| {
-            let kilobits = estimate.min(self.last_sample).max(estimate / 2.0);
-            (kilobits * 1000.0) as u64
+            let lately = self.samples[0].max(self.samples[1]);
+            let is_collapsed = lately < estimate * COLLAPSE;
+            (if is_collapsed { lately } else { estimate } * 1000.0) as u64
         })
     }
 

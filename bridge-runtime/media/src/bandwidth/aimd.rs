@@ -45,6 +45,11 @@ impl RateControl {
         self.bitrate
     }
 
+    /// When over-use last took something off, microseconds.
+    pub(super) const fn last_decrease(&self) -> Option<i64> {
+        self.last_decrease
+    }
+
     pub(super) fn set(&mut self, time: i64, bitrate: u64) {
         self.bitrate = bitrate.clamp(self.config.minimum, self.config.maximum);
         self.last_change = Some(time);

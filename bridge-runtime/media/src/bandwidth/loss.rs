@@ -7,6 +7,8 @@ use super::BandwidthConfig;
 
 const LOW: f64 = 0.02;
 const HIGH: f64 = 0.10;
+/// No path loses so much by chance: it is full.
+const COLLAPSE: f64 = 0.3;
 /// Packets after which the loss rate is looked at; half their weight stays for the next look,
 /// lest chance in a small sample pass for congestion.
 const FEWEST: u32 = 50;
@@ -47,8 +49,19 @@ impl LossControl {
         self.bound = self.bound.max(bitrate).min(self.config.maximum);
     }
 
-    /// The bound, given what delay admits.
-    pub(super) fn update(&mut self, time: i64, round_trip: Duration, delay_bound: u64) -> u64 {
+    /// When losses last took something off, microseconds.
+    pub(super) const fn last_decrease(&self) -> Option<i64> {
+        self.last_decrease
+    }
+
+    /// The bound, given what delay admits and the rate that gets through.
+    pub(super) fn update(
+        &mut self,
+        time: i64,
+        round_trip: Duration,
+        delay_bound: u64,
+        passing: Option<u64>,
+    ) -> u64 {
         if self.fresh < FEWEST {
             return self.bound;
         }
@@ -70,6 +83,10 @@ impl LossControl {
             {
                 let current = self.bound.min(delay_bound);
                 self.bound = (current as f64 * (1.0 - 0.5 * fraction)) as u64;
+                if fraction > COLLAPSE {
+                    // A queue that stays full shows no growing delay; what passes it is known.
+                    self.bound = self.bound.min(passing.unwrap_or(u64::MAX));
+                }
                 self.last_decrease = Some(time);
                 self.forget();
             }

@@ -8,6 +8,7 @@
 
 mod acknowledged;
 mod aimd;
+mod busy;
 mod history;
 mod idle;
 mod inter_arrival;
@@ -15,12 +16,11 @@ mod loss;
 mod probe;
 mod trendline;
 
-pub use probe::ProbeDue;
-
 use std::time::{Duration, Instant};
 
 use acknowledged::AcknowledgedRate;
 use aimd::RateControl;
+use busy::BusyPath;
 use history::{Acknowledged, SentHistory};
 use idle::IdleDetector;
 use inter_arrival::InterArrival;
@@ -29,6 +29,9 @@ use probe::{ProbeController, ProbeResults};
 use trendline::{Trendline, Usage};
 
 use crate::rtcp::TransportFeedback;
+
+/// Time after a decrease in which queues drain, microseconds.
+const RECOVERY: i64 = 1_000_000;
 
 /// Bounds of an estimate, bit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,7 @@ pub struct BandwidthEstimator {
     trendline: Trendline,
     rate: RateControl,
     acknowledged: AcknowledgedRate,
+    busy: BusyPath,
     loss: LossControl,
     idle: IdleDetector,
     probes: ProbeController,
@@ -83,6 +87,7 @@ impl BandwidthEstimator {
             trendline: Trendline::new(),
             rate: RateControl::new(config),
             acknowledged: AcknowledgedRate::new(),
+            busy: BusyPath::new(),
             loss: LossControl::new(config),
             idle: IdleDetector::new(),
             probes: ProbeController::new(),
@@ -101,9 +106,11 @@ impl BandwidthEstimator {
     }
 
     /// Notes a packet that went out with a transport-wide sequence number. `length` counts the
-    /// bytes on the wire as far as known; `probe` is the cluster it belongs to.
-    pub fn packet_sent(&mut self, now: Instant, sequence: u16, length: usize, probe: Option<u32>) {
+    /// bytes on the wire as far as known. Whatever leaves during a probe cluster belongs to it:
+    /// what shares the path with a probe would be missing from its result.
+    pub fn packet_sent(&mut self, now: Instant, sequence: u16, length: usize) {
         let time = self.microseconds(now);
+        let probe = self.probes.sent(time, length);
         self.history.insert(sequence, time, length, probe);
         self.idle.sent(time, length, self.estimate);
     }
@@ -144,6 +151,7 @@ impl BandwidthEstimator {
         for packet in &self.batch {
             self.acknowledged
                 .add(packet.arrival, packet.length, is_idle);
+            self.busy.add(packet);
             if let Some(deltas) = self.inter_arrival.add(packet) {
                 self.trendline.update(&deltas, packet.arrival);
             }
@@ -156,7 +164,7 @@ impl BandwidthEstimator {
         match (self.trendline.usage(), probed) {
             (Usage::Over, _) => {
                 self.probes.abort();
-                let acknowledged = self.acknowledged.under_pressure();
+                let acknowledged = self.passing();
                 if self.rate.may_reduce(time, acknowledged, self.round_trip) {
                     self.rate
                         .update(time, Usage::Over, acknowledged, self.round_trip, is_idle);
@@ -174,7 +182,10 @@ impl BandwidthEstimator {
     }
 
     fn update(&mut self, time: i64) {
-        let bound = self.loss.update(time, self.round_trip, self.rate.bitrate());
+        let passing = self.passing();
+        let bound = self
+            .loss
+            .update(time, self.round_trip, self.rate.bitrate(), passing);
         let estimate = self
             .rate
             .bitrate()
@@ -183,6 +194,14 @@ impl BandwidthEstimator {
         self.estimate = estimate;
         self.rate.limit(estimate.max(self.rate.bitrate() / 2));
         self.probes.estimate_changed(time, estimate);
+    }
+
+    /// What gets through a path that is full, as far as anything tells.
+    fn passing(&self) -> Option<u64> {
+        let acknowledged = self.acknowledged.under_pressure()?;
+        // Little below the mean, spacing is chance, or others' share of the path.
+        let collapsed = self.busy.rate().filter(|busy| *busy < acknowledged / 2);
+        Some(collapsed.unwrap_or(acknowledged))
     }
 
     /// Takes a receiver's own estimate, used while there is no transport-wide feedback.
@@ -213,25 +232,29 @@ impl BandwidthEstimator {
         self.round_trip
     }
 
+    /// Whether the path was found full a moment ago: its queue wants to drain.
+    pub fn is_recovering(&self, now: Instant) -> bool {
+        let time = self.microseconds(now);
+        let decreases = [self.rate.last_decrease(), self.loss.last_decrease()];
+        decreases
+            .into_iter()
+            .flatten()
+            .any(|last| time - last < RECOVERY)
+    }
+
     /// Whether less is sent than the estimate admits.
     pub const fn is_idle(&self) -> bool {
         self.idle.is_idle()
     }
 
-    /// Bytes of a probe to send now, if a cluster is under way. The packets are then reported
-    /// by [`BandwidthEstimator::packet_sent`].
-    pub fn poll_probe(&mut self, now: Instant) -> Option<ProbeDue> {
+    /// Bytes of a probe to send now, if a cluster is under way; packets are whole, so it may
+    /// become more. They are reported by [`BandwidthEstimator::packet_sent`] like all others.
+    pub fn poll_probe(&mut self, now: Instant) -> Option<usize> {
         if !self.has_feedback {
             return None;
         }
         let time = self.microseconds(now);
         self.probes.poll(time, self.estimate, self.config.maximum)
-    }
-
-    /// What was sent for the cluster under way; packets are whole, so it may be more than was
-    /// asked for.
-    pub const fn probe_sent(&mut self, bytes: usize, packets: u32) {
-        self.probes.sent(bytes, packets);
     }
 
     /// When a cluster under way wants its next packet.

@@ -17,15 +17,6 @@ const PAUSE_AFTER_OVERUSE: i64 = 2_000_000;
 /// Longest spacing within a cluster that can be measured.
 const LONGEST_INTERVAL: i64 = 1_000_000;
 
-/// Bytes to send now as part of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProbeDue {
-    /// Cluster the packets belong to.
-    pub cluster: u32,
-    /// Bytes.
-    pub bytes: usize,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Cluster {
     id: u32,
@@ -109,7 +100,8 @@ impl ProbeController {
         self.awaited = Some((bitrate, time));
     }
 
-    pub(super) fn poll(&mut self, time: i64, estimate: u64, maximum: u64) -> Option<ProbeDue> {
+    /// Bytes that the cluster under way wants now.
+    pub(super) fn poll(&mut self, time: i64, estimate: u64, maximum: u64) -> Option<usize> {
         self.now = time;
         self.consider(time, estimate, maximum);
         let cluster = self.active.as_mut()?;
@@ -124,24 +116,22 @@ impl ProbeController {
         if bits <= 0 && !is_over {
             return None;
         }
-        let probe = ProbeDue {
-            cluster: cluster.id,
-            bytes: (bits / 8).max(0) as usize,
-        };
+        let bytes = (bits / 8).max(0) as usize;
         if is_over || elapsed > LONGEST_CLUSTER {
             self.active = None;
             if let Some(bitrate) = self.queued.take() {
                 self.begin(time + DURATION, bitrate);
             }
         }
-        (probe.bytes > 0).then_some(probe)
+        (bytes > 0).then_some(bytes)
     }
 
-    pub(super) const fn sent(&mut self, bytes: usize, packets: u32) {
-        if let Some(cluster) = &mut self.active {
-            cluster.sent_bits += bytes as i64 * 8;
-            cluster.packets += packets;
-        }
+    /// A packet leaves; returns the cluster under way, which it belongs to.
+    pub(super) fn sent(&mut self, time: i64, bytes: usize) -> Option<u32> {
+        let cluster = self.active.as_mut().filter(|it| it.start <= time)?;
+        cluster.sent_bits += bytes as i64 * 8;
+        cluster.packets += 1;
+        Some(cluster.id)
     }
 
     fn consider(&mut self, time: i64, estimate: u64, maximum: u64) {

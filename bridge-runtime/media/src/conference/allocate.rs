@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::endpoint::{Endpoint, RequestLimiter};
 use super::source::Subscriber;
 use super::{Conference, slots};
 use crate::allocation::{
@@ -14,19 +15,28 @@ impl Conference {
     /// Allocates for one receiver and applies the outcome.
     pub(super) fn run_allocation(&mut self, now: Instant, receiver: EndpointIndex) {
         let candidates = self.candidates(now, receiver);
-        let bandwidth = self.bandwidth_of(receiver);
+        let estimate = self.trusted_estimate(receiver);
         let Some(endpoint) = self.endpoint_mut(receiver) else {
             return;
         };
         endpoint.needs_allocation = false;
         endpoint.last_allocation = Some(now);
-        endpoint.allocated_bandwidth = bandwidth.unwrap_or(u64::MAX);
+        endpoint.allocated_bandwidth = estimate.unwrap_or(u64::MAX);
+        let audio = endpoint.audio_rate.bitrate(now);
+        let left = estimate.map(|estimate| {
+            // Sound comes off, but not so far that the first picture goes for it.
+            let first = candidates.first().and_then(|first| first.layers.first());
+            let least = first.map_or(0, |layer| layer.bitrate).min(estimate);
+            estimate.saturating_sub(audio).max(least)
+        });
+        let bandwidth = endpoint.settings.assumed_bandwidth.or(left);
         let mut allocation = std::mem::take(&mut endpoint.allocation);
         allocate(&candidates, bandwidth, &mut allocation);
         endpoint
             .send
             .bandwidth
-            .set_wanted(allocation.ideal_bitrate * 6 / 5);
+            .set_wanted((allocation.ideal_bitrate + audio) * 6 / 5);
+        endpoint.stop_what_cannot_pass(&candidates, &allocation, bandwidth);
         self.apply_allocation(now, receiver, &allocation);
         if let Some(endpoint) = self.endpoint_mut(receiver) {
             endpoint.allocation = allocation;
@@ -34,12 +44,9 @@ impl Conference {
         self.constraints_changed = true;
     }
 
-    /// Downlink estimate to allocate, `None` while it is not to be trusted.
-    fn bandwidth_of(&self, receiver: EndpointIndex) -> Option<u64> {
+    /// Estimate of the whole way down, `None` while it is not to be trusted.
+    fn trusted_estimate(&self, receiver: EndpointIndex) -> Option<u64> {
         let endpoint = self.endpoint(receiver)?;
-        if endpoint.settings.assumed_bandwidth.is_some() {
-            return endpoint.settings.assumed_bandwidth;
-        }
         let estimator = &endpoint.send.bandwidth;
         let is_trusted = self.config.trust_estimate && endpoint.media.rtx && estimator.is_founded();
         is_trusted.then(|| estimator.estimate())
@@ -264,6 +271,43 @@ impl Conference {
             };
             let owner = source.owner;
             self.tell(owner, message);
+        }
+    }
+}
+
+impl Endpoint {
+    /// Stops encodings at once that lower ones are to take over from, where even their bases leave
+    /// little of a path that has collapsed: until the key frames they would only stand in the way.
+    fn stop_what_cannot_pass(
+        &mut self,
+        candidates: &[Candidate],
+        allocation: &Allocation,
+        bandwidth: Option<u64>,
+    ) {
+        let Some(bandwidth) = bandwidth else { return };
+        let mut leaving = Vec::new();
+        let mut bases = 0;
+        for (allocated, candidate) in allocation.sources.iter().zip(candidates) {
+            let Some(position) = self.video_stream(allocated.source) else {
+                continue;
+            };
+            let current = self.video[position].projection.current_encoding();
+            let target = allocated.target_index().map(|target| target.encoding);
+            if target.is_some() && target < current {
+                let mut layers = candidate.layers.iter();
+                let base = layers.find(|layer| Some(layer.index.encoding) == current);
+                bases += base.map_or(0, |base| base.bitrate);
+                leaving.push(position);
+            }
+        }
+        if bases > bandwidth / 2 {
+            for position in leaving {
+                let stream = &mut self.video[position];
+                stream.projection.restart();
+                // What was asked for before was another encoding's.
+                stream.requests = RequestLimiter::default();
+                self.pacer.forget(position);
+            }
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::media::NegotiatedMedia;
-use super::send::SendState;
+use super::pacing::Pacer;
+use super::send::{OVERHEAD, SendState};
 use crate::allocation::{Allocation, AudioSubscription, ReceiverSettings};
 use crate::cache::SentLog;
 use crate::identifiers::{EndpointId, SourceIndex, Ssrc};
 use crate::projection::Projection;
 use crate::rtcp::ArrivalRecorder;
+use crate::source::RateMeter;
 
 /// Key frame requests of one receiver for one source: at most so many in this time.
 const REQUEST_WINDOW: Duration = Duration::from_secs(10);
@@ -55,6 +57,11 @@ pub(super) struct Endpoint {
     /// By source index.
     pub(super) audio: Vec<AudioStream>,
     pub(super) audio_slots: Vec<AudioSlot>,
+    /// Sound that is sent to it, on the wire.
+    pub(super) audio_rate: RateMeter,
+    /// Everything that is sent to it but probes and padding, on the wire.
+    pub(super) media_rate: RateMeter,
+    pub(super) pacer: Pacer,
     pub(super) next_connection_stats: Instant,
     /// Bytes that may be sent again now, and when that was worked out.
     pub(super) repair_budget: (i64, Instant),
@@ -85,6 +92,14 @@ impl Endpoint {
         let budget = (budget + gained).min(rate / 2);
         self.repair_budget = (budget, now);
         budget > 0
+    }
+
+    /// Counts video that left.
+    pub(super) fn note_sent(&mut self, now: Instant, length: usize) {
+        self.media_rate.add(now, length + OVERHEAD);
+        if self.send.bandwidth.is_founded() {
+            self.pacer.spend(length + OVERHEAD);
+        }
     }
 
     /// Whether the estimate is no longer what was allocated.

@@ -16,6 +16,17 @@ use crate::rtp::{Header, HeaderFields};
 
 /// Largest RTCP packet built.
 pub(super) const RTCP_LENGTH: usize = 1200;
+/// Why a stored packet is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It waited for its turn.
+    First,
+    /// The receiver misses it.
+    Repair,
+    /// A copy to fill a probe cluster, or to pad.
+    Probe,
+}
+
 /// Most packets one compound may ask for.
 const MOST_NACKED: usize = 512;
 
@@ -214,6 +225,14 @@ impl Conference {
         else {
             return;
         };
+        // What came before a key frame that is awaited is not worth the path.
+        if endpoint.video[position]
+            .projection
+            .current_encoding()
+            .is_none()
+        {
+            return;
+        }
         let Some(source) = endpoint.video[position]
             .source
             .and_then(|index| self.sources.get(index.as_usize()))
@@ -425,7 +444,7 @@ impl Endpoint {
                     position,
                     found.bytes,
                     &sent.rewrite,
-                    None,
+                    Purpose::Repair,
                     egress,
                     counters,
                 );
@@ -475,7 +494,7 @@ impl Endpoint {
                 position,
                 stored.bytes,
                 &rewrite,
-                None,
+                Purpose::Repair,
                 egress,
                 counters,
             );
@@ -499,7 +518,6 @@ impl Endpoint {
             counters: None,
             original_sequence: None,
             padding: 1,
-            probe: None,
         };
         if let Some(sent) = self.send.send(now, own_index, &outgoing, egress) {
             counters.packets_sent += 1;
@@ -533,7 +551,8 @@ impl Endpoint {
         })
     }
 
-    /// Sends a stored packet again with the numbers it had.
+    /// Sends a stored packet with the numbers it was given, on the stream of retransmissions unless
+    /// it is the first time.
     #[expect(
         clippy::too_many_arguments,
         reason = "the hot path borrows disjoint state"
@@ -545,7 +564,7 @@ impl Endpoint {
         position: usize,
         stored: &[u8],
         rewrite: &Rewrite,
-        probe: Option<u32>,
+        purpose: Purpose,
         egress: &mut E,
         counters: &mut Counters,
     ) -> usize {
@@ -578,7 +597,8 @@ impl Endpoint {
             ssrc: stream.ssrc.0,
         };
         let mut original_sequence = None;
-        if let Some(rtx) = &mut stream.rtx
+        let is_first = purpose == Purpose::First;
+        if let Some(rtx) = stream.rtx.as_mut().filter(|_| !is_first)
             && let Some(payload_type) = self.media.partner(header.payload_type)
         {
             original_sequence = Some(fields.sequence_number);
@@ -595,15 +615,17 @@ impl Endpoint {
             counters: Some((&facts.descriptor, *rewrite)),
             original_sequence,
             padding: 0,
-            probe,
         };
         let Some(sent) = self.send.send(now, own_index, &outgoing, egress) else {
             return 0;
         };
         counters.packets_sent += 1;
-        counters.retransmissions_sent += 1;
-        if probe.is_none() {
+        counters.retransmissions_sent += u64::from(!is_first);
+        if purpose == Purpose::Repair {
             self.repair_budget.0 -= sent.length as i64;
+        }
+        if purpose != Purpose::Probe {
+            self.note_sent(now, sent.length);
         }
         counters.bytes_sent += sent.length as u64;
         sent.length

@@ -13,6 +13,7 @@ mod event;
 mod feedback;
 mod media;
 mod messages;
+mod pacing;
 mod probing;
 mod receive;
 mod send;
@@ -33,13 +34,14 @@ use std::time::{Duration, Instant};
 use config::SsrcGenerator;
 use endpoint::Endpoint;
 use media::NegotiatedMedia;
+use pacing::Pacer;
 use send::SendState;
 use source::Source;
 
 use crate::allocation::{Allocation, AudioSubscription, ReceiverSettings};
 use crate::identifiers::{EndpointId, EndpointIndex, SourceIndex, SourceName, Ssrc};
 use crate::rtcp::ArrivalRecorder;
-use crate::source::{MediaKind, SourceDescription};
+use crate::source::{MediaKind, RateMeter, SourceDescription};
 use crate::speaker::{DominantSpeaker, Loudest, SpeechOrder};
 
 /// Most sources of one endpoint.
@@ -77,6 +79,7 @@ pub struct Conference {
     next_tick: Instant,
     next_report: Instant,
     next_probe: Option<Instant>,
+    next_paced: Option<Instant>,
     last_padding: Instant,
     constraints_changed: bool,
     /// Sequence numbers to ask for; kept to reuse its memory.
@@ -107,6 +110,7 @@ impl Conference {
             next_tick: now,
             next_report: now + timers::REPORT_INTERVAL,
             next_probe: None,
+            next_paced: None,
             last_padding: now,
             constraints_changed: false,
             wanted: Vec::with_capacity(256),
@@ -186,6 +190,9 @@ impl Conference {
             video: Vec::new(),
             audio: Vec::new(),
             audio_slots: Vec::new(),
+            audio_rate: RateMeter::new(now),
+            media_rate: RateMeter::new(now),
+            pacer: Pacer::new(now),
             next_connection_stats: now + timers::CONNECTION_STATS_INTERVAL,
             repair_budget: (50_000, now),
             padding_debt: 0,

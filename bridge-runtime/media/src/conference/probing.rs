@@ -6,6 +6,7 @@ use super::Conference;
 use super::egress::Egress;
 use super::endpoint::Endpoint;
 use super::event::Counters;
+use super::feedback::Purpose;
 use super::send::{KeptExtensions, OVERHEAD, Outgoing};
 use super::source::Source;
 use crate::identifiers::{EndpointIndex, Ssrc};
@@ -37,35 +38,25 @@ impl Conference {
                 continue;
             }
             let index = EndpointIndex(position as u32);
-            let due = endpoint.send.bandwidth.poll_probe(now);
-            if let Some(due) = due {
+            let probe = endpoint.send.bandwidth.poll_probe(now);
+            let padding = match probe {
+                None if pads => endpoint.padding_bytes(now, elapsed),
+                _ => 0,
+            };
+            let bytes = probe.unwrap_or(padding);
+            if bytes > 0 {
                 let sent = endpoint.send_padding(
                     now,
                     index,
-                    due.bytes,
-                    Some(due.cluster),
+                    bytes,
                     feedback,
                     &self.sources,
                     egress,
                     &mut self.counters,
                 );
-                let (bytes, packets) = sent;
-                endpoint.send.bandwidth.probe_sent(bytes, packets);
-            } else if pads {
-                let bytes = endpoint.padding_bytes(elapsed);
-                if bytes > 0 {
-                    let sent = endpoint.send_padding(
-                        now,
-                        index,
-                        bytes,
-                        None,
-                        feedback,
-                        &self.sources,
-                        egress,
-                        &mut self.counters,
-                    );
+                if padding > 0 {
                     // Whole packets are copied: what is too much now is left out later.
-                    endpoint.padding_debt -= sent.0 as i64;
+                    endpoint.padding_debt -= sent as i64;
                 }
             }
             if let Some(next) = endpoint.send.bandwidth.next_probe() {
@@ -78,9 +69,10 @@ impl Conference {
 impl Endpoint {
     /// Bytes that show whether a better layer would get through: what the estimate admits
     /// beyond what is sent, no more than the better layers need.
-    fn padding_bytes(&mut self, elapsed: Duration) -> usize {
+    fn padding_bytes(&mut self, now: Instant, elapsed: Duration) -> usize {
+        let audio = self.audio_rate.bitrate(now);
         let estimator = &self.send.bandwidth;
-        if !estimator.is_founded() {
+        if !estimator.is_founded() || estimator.is_recovering(now) {
             return 0;
         }
         let allocation = &self.allocation;
@@ -89,12 +81,14 @@ impl Endpoint {
             .iter()
             .any(|source| source.target_index() != source.ideal.map(|layer| layer.index));
         let estimate = estimator.estimate();
-        if !is_held_back || allocation.ideal_bitrate <= estimate {
+        if !is_held_back || allocation.ideal_bitrate + audio <= estimate {
             self.padding_debt = 0;
             return 0;
         }
+        // Not only the layers count: sound, repairs and key frames are on the path as well.
+        let sent = self.media_rate.bitrate(now);
         let rate = (allocation.ideal_bitrate - allocation.target_bitrate)
-            .min(estimate.saturating_sub(allocation.target_bitrate));
+            .min(estimate.saturating_sub(sent.max(allocation.target_bitrate + audio)));
         self.padding_debt += (rate * elapsed.as_micros() as u64 / 8_000_000) as i64;
         // Small sums are saved up until a packet is worth sending.
         if self.padding_debt < 200 {
@@ -103,7 +97,8 @@ impl Endpoint {
         self.padding_debt as usize
     }
 
-    /// Sends about `bytes` and returns bytes and packets: copies of recent packets on their RTX stream, else padding.
+    /// Sends about `bytes` and returns how many it became: copies of recent packets on their RTX
+    /// stream, else padding.
     #[expect(
         clippy::too_many_arguments,
         reason = "borrows disjoint state of the conference"
@@ -113,38 +108,35 @@ impl Endpoint {
         now: Instant,
         own_index: EndpointIndex,
         bytes: usize,
-        probe: Option<u32>,
         feedback: Ssrc,
         sources: &[Option<Box<Source>>],
         egress: &mut E,
         counters: &mut Counters,
-    ) -> (usize, u32) {
-        let (mut total, mut packets) = (0, 0);
+    ) -> usize {
+        let mut total = 0;
         while total < bytes {
             let remaining = bytes - total;
             let mut sent = 0;
             if remaining > SMALLEST_COPY {
-                sent = self.send_copy(now, own_index, probe, sources, egress, counters);
+                sent = self.send_copy(now, own_index, sources, egress, counters);
             }
             if sent == 0 {
                 let padding = remaining.clamp(20, LARGEST_PADDING);
-                sent = self.send_empty(now, own_index, padding, probe, feedback, egress, counters);
+                sent = self.send_empty(now, own_index, padding, feedback, egress, counters);
             }
             if sent == 0 {
-                return (total, packets);
+                return total;
             }
             counters.probes_sent += 1;
             total += sent + OVERHEAD;
-            packets += 1;
         }
-        (total, packets)
+        total
     }
 
     fn send_copy<E: Egress>(
         &mut self,
         now: Instant,
         own_index: EndpointIndex,
-        probe: Option<u32>,
         sources: &[Option<Box<Source>>],
         egress: &mut E,
         counters: &mut Counters,
@@ -174,22 +166,17 @@ impl Endpoint {
             position,
             stored.bytes,
             &rewrite,
-            probe,
+            Purpose::Probe,
             egress,
             counters,
         )
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "borrows disjoint state of the conference"
-    )]
     fn send_empty<E: Egress>(
         &mut self,
         now: Instant,
         own_index: EndpointIndex,
         padding: usize,
-        probe: Option<u32>,
         feedback: Ssrc,
         egress: &mut E,
         counters: &mut Counters,
@@ -212,7 +199,6 @@ impl Endpoint {
             counters: None,
             original_sequence: None,
             padding: padding as u8,
-            probe,
         };
         let Some(sent) = self.send.send(now, own_index, &outgoing, egress) else {
             return 0;

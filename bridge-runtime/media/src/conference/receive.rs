@@ -6,7 +6,8 @@ use super::egress::Egress;
 use super::endpoint::Endpoint;
 use super::event::Counters;
 use super::media::ExtensionIds;
-use super::send::{KeptExtensions, Outgoing};
+use super::pacing::{self, Waiting};
+use super::send::{KeptExtensions, OVERHEAD, Outgoing};
 use super::source::Source;
 use super::{Conference, Route};
 use crate::cache::Arrival;
@@ -196,10 +197,12 @@ impl Conference {
         if !is_padding {
             encoding.store.insert(now, sequence, incoming.bytes);
             self.counters.key_frames_received += u64::from(facts.starts_key_frame);
-            let is_new_layer =
-                encoding
-                    .meter
-                    .add(now, facts.spatial, facts.temporal, incoming.bytes.len());
+            let is_new_layer = encoding.meter.add(
+                now,
+                facts.spatial,
+                facts.temporal,
+                incoming.bytes.len() + OVERHEAD,
+            );
             let has_new_heights =
                 note_heights(&mut encoding.meter, &facts, route.encoding, encodings);
             if is_new_layer || has_new_heights {
@@ -240,6 +243,9 @@ impl Conference {
                 egress,
                 &mut self.counters,
             );
+            if receiver.pacer.is_waiting() {
+                self.next_paced.get_or_insert(now + pacing::INTERVAL);
+            }
         }
         if arrival == Arrival::AfterGap {
             self.send_nacks(now, route.source, route.encoding, egress);
@@ -337,7 +343,6 @@ impl Conference {
                 counters: None,
                 original_sequence: None,
                 padding: 0,
-                probe: None,
             };
             receiver.send_audio(
                 now,
@@ -415,7 +420,10 @@ impl Endpoint {
         if !self.is_ready || self.media.codec(view.header.payload_type).is_none() {
             return;
         }
-        let stream = &mut self.video[stream];
+        let pace = self.pace(now);
+        let holds = pace.is_some_and(|pace| self.pacer.holds(now, pace));
+        let position = stream;
+        let stream = &mut self.video[position];
         let Some(rewrite) = stream.projection.project(view) else {
             return;
         };
@@ -429,6 +437,19 @@ impl Endpoint {
             .insert(now, rewrite, view.encoding, view.sequence);
         stream.last_payload_type = view.header.payload_type;
         stream.is_key_frame_pending &= !view.facts.starts_key_frame;
+        stream.counters.add(payload.len());
+        stream.last_used = now;
+        if let Some(source) = stream.source.filter(|_| holds) {
+            self.pacer.push(Waiting {
+                stream: position as u16,
+                source,
+                encoding: view.encoding,
+                input: view.sequence as u32,
+                length: payload.len() as u16,
+                rewrite,
+            });
+            return;
+        }
         let outgoing = Outgoing {
             fields: HeaderFields {
                 payload_type: view.header.payload_type,
@@ -443,11 +464,9 @@ impl Endpoint {
             counters: Some((&view.facts.descriptor, rewrite)),
             original_sequence: None,
             padding: 0,
-            probe: None,
         };
         if let Some(sent) = self.send.send(now, own_index, &outgoing, egress) {
-            stream.counters.add(payload.len());
-            stream.last_used = now;
+            self.note_sent(now, sent.length);
             counters.packets_sent += 1;
             counters.bytes_sent += sent.length as u64;
         }
@@ -489,6 +508,8 @@ impl Endpoint {
             outgoing.mid = slot.mid;
         }
         if let Some(sent) = self.send.send(now, own_index, &outgoing, egress) {
+            self.audio_rate.add(now, sent.length + OVERHEAD);
+            self.media_rate.add(now, sent.length + OVERHEAD);
             self.audio[index.as_usize()]
                 .counters
                 .add(outgoing.payload.len());

@@ -53,8 +53,6 @@ pub(super) struct Outgoing<'a> {
     pub(super) original_sequence: Option<u16>,
     /// Padding bytes, the count included.
     pub(super) padding: u8,
-    /// Probe cluster the packet belongs to.
-    pub(super) probe: Option<u32>,
 }
 
 /// What is common to all packets of one receiver.
@@ -186,8 +184,7 @@ impl SendState {
         let sequence = self.next_transport_sequence;
         if has_sequence {
             self.next_transport_sequence = sequence.wrapping_add(1);
-            self.bandwidth
-                .packet_sent(now, sequence, length + OVERHEAD, packet.probe);
+            self.bandwidth.packet_sent(now, sequence, length + OVERHEAD);
         }
         Some(Sent { length })
     }

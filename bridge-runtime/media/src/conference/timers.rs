@@ -25,11 +25,15 @@ impl Conference {
     /// When [`Conference::handle_timeout`] wants to be called; `None` for an empty conference.
     pub fn next_timeout(&self) -> Option<Instant> {
         let tick = (!self.endpoint_ids.is_empty()).then_some(self.next_tick)?;
-        Some(self.next_probe.map_or(tick, |probe| probe.min(tick)))
+        let sooner = [self.next_probe, self.next_paced];
+        sooner.into_iter().flatten().chain([tick]).min()
     }
 
     /// Does what is due.
     pub fn handle_timeout<E: Egress>(&mut self, now: Instant, egress: &mut E) {
+        if self.next_paced.is_some_and(|due| now >= due) {
+            self.send_paced(now, egress);
+        }
         if now >= self.next_tick || self.next_probe.is_some_and(|due| now >= due) {
             self.send_probes(now, egress);
         }

@@ -8,6 +8,8 @@ pub struct Convergence {
     pub name: &'static str,
     /// Capacity per receiver at the end, kbit/s.
     pub capacity: u64,
+    /// Capacity before the last change.
+    pub before: Option<u64>,
     /// Mean estimate over the last ten seconds, kbit/s.
     pub estimate: u64,
     /// Seconds from the last change until the estimate first lay within 70 to 115 % of the
@@ -17,6 +19,21 @@ pub struct Convergence {
     pub received: u64,
     /// Longest freeze after the first three seconds, ms.
     pub freeze: u64,
+}
+
+impl Convergence {
+    /// Mean of the sawtooth that draft-ietf-rmcat-gcc-02 describes, section 5.5: down to 85 % of
+    /// what gets through, up to all of it. Kbit/s.
+    pub fn expected(&self) -> u64 {
+        self.capacity * 925 / 1000
+    }
+
+    /// Seconds that its growth of 8 % a second takes up from `before`, without probes.
+    pub fn expected_seconds(&self) -> Option<f64> {
+        let before = self.before?;
+        let goal = self.capacity * 70 / 100;
+        (before < goal).then(|| (goal as f64 / before as f64).ln() / 1.08_f64.ln())
+    }
 }
 
 /// One receiver watching `senders` cameras.
@@ -62,6 +79,7 @@ pub fn on_steps(
     Convergence {
         name,
         capacity: steps[steps.len() - 1].0,
+        before: steps.iter().rev().nth(1).map(|step| step.0),
         seconds: outcome.0,
         estimate: outcome.1,
         received: outcome.2,
@@ -124,6 +142,7 @@ pub fn on_shared_link(capacity: u64) -> [Convergence; 2] {
         Convergence {
             name,
             capacity: capacity / 2,
+            before: None,
             estimate: sums[receiver] / 600,
             seconds: None,
             received: (client.received_bytes - before[receiver]) * 8 / 60_000,
@@ -149,5 +168,6 @@ pub fn table() -> Vec<Convergence> {
         on_steps("step up 0.5 -> 2.5 Mbit/s", 3, 0, &[(500, 20), (2_500, 30)]),
         on_steps("1 Mbit/s, 2 % loss", 2, 20, &[(1_000, 30)]),
         on_steps("1 Mbit/s, 5 % loss", 2, 50, &[(1_000, 30)]),
+        on_steps("1 Mbit/s, 10 % loss", 2, 100, &[(1_000, 30)]),
     ]
 }
