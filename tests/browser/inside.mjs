@@ -7,20 +7,9 @@
  */
 
 /* global window, document, navigator, performance, setInterval, MediaStream */
+/* global drawnCamera, playedVoice, seenColour */
 
-/** One colour a person: far apart from each other, also after video coding. */
-export const COLOURS = [
-  [208, 16, 16],
-  [16, 150, 16],
-  [16, 48, 208],
-  [208, 192, 16],
-  [192, 16, 192],
-  [16, 176, 176],
-  [224, 112, 16],
-  [128, 128, 128],
-];
-
-/** Evaluated in the page, so it uses nothing from outside itself. */
+/** Evaluated in the page after `IN_PAGE` of `devices.mjs`; uses nothing else from outside itself. */
 export function inside(setup) {
   const { colour, pitch, camera, screen } = setup;
   const now = () => performance.timeOrigin + performance.now();
@@ -40,58 +29,23 @@ export function inside(setup) {
   );
 
   // --- devices
-  const picture = ({ width, height, rate }, ground, share) => {
-    const canvas = document.createElement("canvas");
-    canvas.width = width;
-    canvas.height = height;
-    const pen = canvas.getContext("2d", { alpha: false });
-    let step = 0;
-    const draw = () => {
-      pen.fillStyle = `rgb(${ground.join(",")})`;
-      pen.fillRect(0, 0, width, height);
-      // Something that moves along the lower edge, so that every frame differs.
-      pen.fillStyle = share ? "#ffffff" : "#202020";
-      pen.fillRect((step * 11) % width, height * 0.85, width / 12, height * 0.1);
-      step += 1;
-    };
-    draw();
-    setInterval(draw, 1000 / rate);
-    return canvas.captureStream(rate).getVideoTracks()[0];
-  };
   let voice;
-  const sound = () => {
-    const context = new AudioContext();
-    const out = context.createMediaStreamDestination();
-    const tone = context.createOscillator();
-    tone.type = "sawtooth";
-    tone.frequency.value = pitch;
-    // Speech comes in syllables; a tone without them counts as noise.
-    const syllables = context.createGain();
-    syllables.gain.value = 0.5;
-    const swing = context.createOscillator();
-    swing.frequency.value = 4;
-    const depth = context.createGain();
-    depth.gain.value = 0.5;
-    swing.connect(depth).connect(syllables.gain);
-    voice = context.createGain();
-    voice.gain.value = setup.loud;
-    tone.connect(syllables).connect(voice).connect(out);
-    tone.start();
-    swing.start();
-    return out.stream.getAudioTracks()[0];
-  };
   window.speak = (loud) => {
     setup.loud = loud;
-    if (voice !== undefined) voice.gain.value = loud;
+    voice?.speak(loud);
   };
   const devices = navigator.mediaDevices;
   devices.getUserMedia = async (wanted) => {
     const tracks = [];
-    if (wanted.audio) tracks.push(sound());
-    if (wanted.video) tracks.push(picture(camera, colour, false));
+    if (wanted.audio) {
+      voice = playedVoice({ pitch, loud: setup.loud });
+      tracks.push(voice.track);
+    }
+    if (wanted.video) tracks.push(drawnCamera(camera, colour));
     return new MediaStream(tracks);
   };
-  devices.getDisplayMedia = async () => new MediaStream([picture(screen, colour, true)]);
+  devices.getDisplayMedia = async () =>
+    new MediaStream([drawnCamera(screen, colour, { mark: "#ffffff" })]);
 
   // --- what arrives
   const Peer = window.RTCPeerConnection;
@@ -151,20 +105,6 @@ export function inside(setup) {
     }
   }, 100);
 
-  const canvas = document.createElement("canvas");
-  canvas.width = 8;
-  canvas.height = 8;
-  const eye = canvas.getContext("2d", { willReadFrequently: true });
-  const seenColour = (video) => {
-    // The upper half, away from what moves.
-    eye.drawImage(video, 0, 0, video.videoWidth, video.videoHeight / 2, 0, 0, 8, 8);
-    const data = eye.getImageData(0, 0, 8, 8).data;
-    return [0, 1, 2].map((channel) => {
-      let sum = 0;
-      for (let at = channel; at < data.length; at += 4) sum += data[at];
-      return Math.round(sum / 64);
-    });
-  };
   /** Everything that is shown and heard now. */
   window.look = async () => {
     const own = owners();

@@ -14,9 +14,10 @@ import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import puppeteer from "puppeteer-core";
 import { olderLibrary } from "../../bridge-runtime/web/build/library.mjs";
-import { COLOURS, inside } from "./inside.mjs";
+import { launch, newHome } from "./chromium.mjs";
+import { COLOURS, IN_PAGE, nearest } from "./devices.mjs";
+import { inside } from "./inside.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -34,7 +35,7 @@ if (options.url === undefined) throw new Error("--url says which room");
 
 const JOIN_LIMIT_MS = 30_000;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-const home = fs.mkdtempSync(path.join(os.tmpdir(), "jitctl-browser-"));
+const home = newHome();
 
 function trust(authority) {
   const store = path.join(home, ".pki/nssdb");
@@ -49,32 +50,7 @@ class Meeting {
 
   async open() {
     if (options.authority !== undefined) trust(options.authority);
-    this.browser = await puppeteer.launch({
-      executablePath: options.chromium,
-      headless: true,
-      pipe: true,
-      env: { ...process.env, HOME: home },
-      userDataDir: path.join(home, "profile"),
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--mute-audio",
-        // The list of devices, and no questions; pictures and sound come from `inside.mjs`.
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        "--autoplay-policy=no-user-gesture-required",
-        "--disable-features=WebRtcHideLocalIpsWithMdns",
-        "--disable-background-timer-throttling",
-        "--disable-renderer-backgrounding",
-        "--disable-backgrounding-occluded-windows",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--no-first-run",
-        "--disable-sync",
-        // libwebrtc sends fewer layers of small pictures by itself.
-        "--force-fieldtrials=WebRTC-LegacySimulcastLayerLimit/Disabled/",
-      ],
-    });
+    this.browser = await launch({ executable: options.chromium, home });
   }
 
   async join({ people, camera, screen, loud = [], stagger = 300 }) {
@@ -100,13 +76,13 @@ class Meeting {
     page.on("requestfailed", (request) =>
       said.push(`failed ${request.url()} ${request.failure()?.errorText}`),
     );
-    await page.evaluateOnNewDocument(`(${inside})(${JSON.stringify({
+    await page.evaluateOnNewDocument(`(() => { ${IN_PAGE}; (${inside})(${JSON.stringify({
       colour: COLOURS[index % COLOURS.length],
       pitch: 220 + 70 * index,
       loud,
       camera: camera ?? { width: 640, height: 360, rate: 15 },
       screen: screen ?? { width: 1280, height: 720, rate: 5 },
-    })})`);
+    })}); })()`);
     if (older) await replaceLibrary(page, olderLibrary(options.cache));
     await page.goto(options.url, { waitUntil: "load" });
     await page.waitForSelector("[data-command=join]");
@@ -321,11 +297,6 @@ async function replaceLibrary(page, body) {
       request.respond({ contentType: "application/javascript", body });
     } else request.continue();
   });
-}
-
-function nearest(colour) {
-  const distance = (one) => one.reduce((sum, value, at) => sum + (value - colour[at]) ** 2, 0);
-  return COLOURS.map(distance).reduce((best, value, at, all) => (value < all[best] ? at : best), 0);
 }
 
 const COMMANDS = [

@@ -24,6 +24,21 @@ fn top() -> &'static Path {
         .expect("the tests are inside the workspace")
 }
 
+/// The folder of the browsers' drivers.
+///
+/// # Panics
+/// When it has no packages.
+pub fn packages() -> PathBuf {
+    let folder = top().join("tests/browser");
+    assert!(
+        folder.join("node_modules/puppeteer-core").is_dir(),
+        "{} has no packages: run `npm ci --ignore-scripts` there, or all tests with `cargo xtask \
+         test`",
+        folder.display()
+    );
+    folder
+}
+
 /// Where pictures of pages are kept.
 pub fn pictures() -> PathBuf {
     top().join("target/browsers")
@@ -47,13 +62,7 @@ impl Browsers {
     /// When a program is missing.
     #[track_caller]
     pub fn open(lab: &Lab, room: &str) -> Self {
-        let folder = top().join("tests/browser");
-        assert!(
-            folder.join("node_modules/puppeteer-core").is_dir(),
-            "{} has no packages: run `npm ci --ignore-scripts` there, or all tests with `cargo \
-             xtask test`",
-            folder.display()
-        );
+        let folder = packages();
         let authority = lab.folder().join("ca.crt");
         let certificate = lab.run(&["secrets", "show", "pki-ca-cert"]).expect(0);
         std::fs::write(&authority, certificate.stdout).expect("the folder is ours");
