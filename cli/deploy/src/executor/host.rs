@@ -7,7 +7,6 @@
 use std::time::{Duration, Instant};
 
 use jitctl_inventory::names::HostName;
-use jitctl_templates::desired::Gate;
 use jitctl_transport::{Output, Remote, RemoteError, Script};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -21,20 +20,20 @@ use crate::{firewall, lease};
 
 /// What one host's phases share.
 pub(super) struct Run<'a> {
-    remote: &'a dyn Remote,
-    context: Context<'a>,
+    pub(super) remote: &'a dyn Remote,
+    pub(super) context: Context<'a>,
     facts: &'a Facts,
-    site: Site<'a>,
-    options: &'a ApplyOptions,
+    pub(super) site: Site<'a>,
+    pub(super) options: &'a ApplyOptions,
     events: &'a UnboundedSender<Event>,
-    total: usize,
-    done: usize,
+    pub(super) total: usize,
+    pub(super) done: usize,
     /// Time spent on this host; waiting for others does not count.
     spent: Duration,
 }
 
 /// How a phase ended when not well.
-enum Stop {
+pub(super) enum Stop {
     /// Nothing to undo, or no way to.
     Error(HostError),
     /// Something is red.
@@ -208,90 +207,8 @@ impl Run<'_> {
         }
     }
 
-    async fn wait_for_gates(&mut self) -> Result<(), Stop> {
-        let gates = &self.context.host.desired.gates;
-        let limit = self.options.gate_limit;
-        let prologue = self.context.prologue(Phase::Gates, limit * 2);
-        let disturbed: Vec<&str> = gates
-            .iter()
-            .filter_map(|gate| match gate {
-                Gate::UnitActive(unit) if self.context.plan.disturbs(unit) => Some(unit.as_str()),
-                _ => None,
-            })
-            .collect();
-        if let Some(script) = gates::script(gates, &disturbed, &prologue, limit) {
-            self.phase(Phase::Gates, Some(script)).await?;
-        }
-        for gate in gates {
-            let Gate::BridgeCounted(nick) = gate else {
-                continue;
-            };
-            for main in self.mains() {
-                gates::wait_counted(main, nick, true, limit)
-                    .await?
-                    .map_err(Stop::Red)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The bridges that the focus counts and that will have to come back, because signalling
-    /// restarts.
-    async fn disturbed_bridges(&self) -> Vec<String> {
-        let restarts = self.context.plan.interruptions.iter();
-        let signalling = ["prosody.service", "jitctl-focus.service"];
-        if !restarts
-            .into_iter()
-            .any(|one| signalling.contains(&one.unit.as_str()))
-        {
-            return Vec::new();
-        }
-        gates::counted_now(self.remote).await.unwrap_or_default()
-    }
-
-    /// Waits until they are back. One that does not come back is said but takes nothing back: the
-    /// cause may well be its own.
-    async fn wait_for_bridges(&mut self, nicknames: &[String]) {
-        if nicknames.is_empty() {
-            return;
-        }
-        self.send(Event::Started {
-            host: self.name(),
-            phase: Phase::Gates,
-            title: "wait for the bridges to come back",
-            done: self.done,
-            total: self.total.max(self.done + 1),
-        });
-        let end = Instant::now() + self.options.gate_limit;
-        for nickname in nicknames {
-            let limit = end.saturating_duration_since(Instant::now());
-            let back = gates::wait_counted(self.remote, nickname, true, limit).await;
-            if !matches!(back, Ok(Ok(_))) {
-                self.send(Event::Warning {
-                    host: self.name(),
-                    text: format!(
-                        "bridge `{nickname}` did not come back after the restart; `jitctl doctor` \
-                         says why"
-                    ),
-                });
-            }
-        }
-    }
-
-    /// The MAIN hosts of the site.
-    fn mains(&self) -> Vec<&dyn Remote> {
-        let mains = self.site.hosts.iter().filter(|host| {
-            let roles = &host.desired.roles;
-            roles.contains(&jitctl_inventory::model::Role::Main)
-        });
-        mains
-            .filter_map(|host| self.site.remotes.get(&host.desired.host))
-            .map(AsRef::as_ref)
-            .collect()
-    }
-
     /// Runs the script of a phase, if there is one.
-    async fn phase(&mut self, phase: Phase, script: Option<Script>) -> Result<(), Stop> {
+    pub(super) async fn phase(&mut self, phase: Phase, script: Option<Script>) -> Result<(), Stop> {
         let Some(script) = script else {
             return Ok(());
         };
@@ -395,11 +312,11 @@ impl Run<'_> {
         }
     }
 
-    fn name(&self) -> HostName {
+    pub(super) fn name(&self) -> HostName {
         self.remote.host().clone()
     }
 
-    fn send(&self, event: Event) {
+    pub(super) fn send(&self, event: Event) {
         // Nobody may listen: a closed channel is no error.
         let _ = self.events.send(event);
     }

@@ -10,6 +10,7 @@ mod gather;
 mod host;
 mod order;
 mod report;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
