@@ -278,10 +278,10 @@ async fn a_red_canary_stops_the_other_bridges() {
     assert!(matches!(outcome, HostOutcome::Skipped { .. }));
 }
 
-#[tokio::test]
-async fn a_main_that_refuses_its_files_keeps_all_others_as_they_are() {
-    let refusing = |host: &str, script: &Script| {
-        if host == "main" && script.title == "check files" {
+/// A host whose own program does not take its new files.
+fn refusing(picky: &'static str) -> Arc<Answer> {
+    Arc::new(move |host, script| {
+        if host == picky && script.title == "check files" {
             return Ok(Output {
                 status: Some(1),
                 stdout: Vec::new(),
@@ -289,8 +289,20 @@ async fn a_main_that_refuses_its_files_keeps_all_others_as_they_are() {
             });
         }
         Ok(green())
-    };
-    let ran = run(false, Arc::new(refusing)).await;
+    })
+}
+
+#[tokio::test]
+async fn a_main_that_refuses_its_files_keeps_all_others_as_they_are() {
+    nothing_is_switched(&run(false, refusing("main")).await);
+}
+
+#[tokio::test]
+async fn with_require_all_a_bridge_that_refuses_its_files_does_so_too() {
+    nothing_is_switched(&run(true, refusing("b3")).await);
+}
+
+fn nothing_is_switched(ran: &Ran) {
     assert_eq!(ran.report.exit_code(), 1);
     assert!(
         ran.calls

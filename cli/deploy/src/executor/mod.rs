@@ -44,7 +44,8 @@ pub struct ApplyOptions {
     pub holder: Holder,
     /// How many hosts at a time.
     pub parallel: usize,
-    /// Whether one unreachable host keeps all others from being changed.
+    /// Whether one host that is unreachable or cannot be prepared keeps all others from being
+    /// switched.
     pub require_all: bool,
     /// Whether facts are gathered again under the lease and compared with the plan's: for saved
     /// plans, and when a person took time to agree.
@@ -223,7 +224,10 @@ async fn switch_in_order(
     events: &UnboundedSender<Event>,
     report: &mut ApplyReport,
 ) {
-    let mut stopped: Option<String> = None;
+    let unready = prepared.iter().find(|(_, run)| run.is_err());
+    let mut stopped = unready
+        .filter(|_| options.require_all)
+        .map(|(name, _)| format!("`{name}` could not be prepared and all are required"));
     for wave in waves {
         let runs = wave
             .into_iter()

@@ -43,7 +43,7 @@ pub(crate) struct Apply {
     #[arg(short, long)]
     yes: bool,
 
-    /// Change nothing at all when one host cannot be reached.
+    /// Switch no host at all when one cannot be reached or refuses its new files.
     #[arg(long)]
     all_or_nothing: bool,
 
