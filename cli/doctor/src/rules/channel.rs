@@ -77,10 +77,14 @@ pub(super) fn ways(observation: &Observation) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (main, sight) in &observation.hosts {
         let mut alike: BTreeMap<&str, (&'static Check, Ways<'_>)> = BTreeMap::new();
+        let page = sight.web.as_ref().and_then(|web| web.page.as_ref());
+        let usual = page.map(|page| page.elapsed).unwrap_or_default();
         let ready = sight
             .channels
             .iter()
-            .filter(|(bridge, _)| is_ready(observation, bridge));
+            .filter(|(bridge, _)| is_ready(observation, bridge))
+            // Where the page is slow, too, silence says nothing of the way to a bridge.
+            .filter(|(_, answer)| answer.status.is_ok() || usual * 3 < answer.elapsed);
         for (bridge, answer) in ready {
             if let Some((check, what)) = judge(answer) {
                 let (_, ways) = alike.entry(what).or_insert((check, Vec::new()));

@@ -49,7 +49,9 @@ pub(super) fn site(observation: &Observation) -> Vec<Finding> {
                 evidence,
             );
         }
-        if let Some(plain) = odd(web.plain.as_ref(), &[301, 302, 307, 308]) {
+        // Silence is no other site.
+        let plain = web.plain.as_ref().filter(|answer| answer.status.is_ok());
+        if let Some(plain) = odd(plain, &[301, 302, 307, 308]) {
             add(
                 &catalogue::PAGE_PLAIN,
                 "port 80 does not lead to HTTPS",
