@@ -306,14 +306,14 @@ impl Brewery {
         match dispatch(&self.state, &self.room, &iq) {
             Disposition::Answer(answer) => self.client.send(answer.to_element()),
             Disposition::Conference(request) => {
-                let client = self.client.clone();
+                let (client, state) = (self.client.clone(), self.state.clone());
                 let head = request.clone();
                 self.queue.submit(
                     request,
                     Box::new(move |result| {
                         let answer = match result {
                             Ok(modified) => iq.result(Some(modified.to_element())),
-                            Err(error) => refuse_conference(&iq, &head, &error),
+                            Err(error) => refuse_conference(&state, &iq, &head, &error),
                         };
                         client.send(answer.to_element());
                     }),

@@ -33,6 +33,11 @@ pub trait ConferenceService: Send + Sync + 'static {
     /// larger of that and the processor's counts.
     fn fill_statistics(&self, statistics: &mut BridgeStats);
 
+    /// What was dropped or refused since the start, by reason.
+    fn dropped(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// All conferences in brief, or one, by its id here or its meeting's, with everything in it:
     /// JSON for people.
     fn describe(&self, _conference: Option<String>) -> DescriptionFuture<'_> {

@@ -88,8 +88,6 @@ pub struct Identity {
     pub nickname: Nickname,
     /// Region.
     pub region: Option<String>,
-    /// Name among linked bridges.
-    pub relay_id: Option<String>,
 }
 
 /// `[[xmpp]]`.
@@ -140,6 +138,9 @@ pub struct MediaConfig {
     /// The same with more detail.
     #[serde(default)]
     pub mapping: Vec<MappingConfig>,
+    /// Servers that tell the addresses clients reach this host under.
+    #[serde(default)]
+    pub stun_servers: Vec<String>,
     /// Tell private addresses.
     #[serde(default = "yes")]
     pub advertise_private: bool,
@@ -248,6 +249,17 @@ impl MediaConfig {
                     "map an address to one of the same family, on a port from 1",
                 );
             }
+        }
+        let is_server = |server: &String| {
+            server.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+            })
+        };
+        if let Some(server) = self.stun_servers.iter().find(|server| !is_server(server)) {
+            return invalid(
+                format!("`{server}` in `media.stun_servers` is no host with a port"),
+                "write host:port, such as \"stun.example.org:3478\"",
+            );
         }
         if self.workers > MOST_WORKERS {
             return invalid(
@@ -525,6 +537,13 @@ mod tests {
         );
         assert_eq!(format!("{:?}", plain.load), format!("{:?}", full.load));
         assert_eq!(plain.log, full.log);
+        let shown = format!("{full:?}");
+        let keys = shown
+            .split([' ', '{'])
+            .filter_map(|word| word.strip_suffix(':'));
+        for key in keys {
+            assert!(REFERENCE.contains(key), "`{key}` is not explained");
+        }
     }
 
     #[test]
@@ -542,6 +561,11 @@ mod tests {
             ),
             ("jvbbrewery@", "", "is no room"),
             ("port = 10000", "port = 0", "`media.port` is 0"),
+            (
+                "#stun_servers = []",
+                "stun_servers = [\"stun.example.org\"]",
+                "is no host with a port",
+            ),
             ("region =", "regoin =", "unknown field `regoin`"),
             (
                 "#password_file",

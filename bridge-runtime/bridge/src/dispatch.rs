@@ -99,13 +99,14 @@ fn conference(state: &BridgeState, iq: &Iq) -> Disposition {
     let request = match ConferenceModify::parse(payload) {
         Ok(request) => request,
         Err(error) => {
+            state.count_refused_request();
             let error = ColibriError::from(&error);
             return Disposition::Answer(iq.refusal(error.to_stanza_error()));
         }
     };
     match admit(state, &request) {
         Ok(()) => Disposition::Conference(request),
-        Err(error) => Disposition::Answer(refuse_conference(iq, &request, &error)),
+        Err(error) => Disposition::Answer(refuse_conference(state, iq, &request, &error)),
     }
 }
 
@@ -120,8 +121,14 @@ pub(crate) fn admit(state: &BridgeState, request: &ConferenceModify) -> Result<(
     Ok(())
 }
 
-/// A refusal that repeats the request's head, as bridges do.
-pub(crate) fn refuse_conference(iq: &Iq, request: &ConferenceModify, error: &ColibriError) -> Iq {
+/// A refusal that repeats the request's head, as bridges do; counted.
+pub(crate) fn refuse_conference(
+    state: &BridgeState,
+    iq: &Iq,
+    request: &ConferenceModify,
+    error: &ColibriError,
+) -> Iq {
+    state.count_refused_request();
     let mut refusal = iq.refusal(error.to_stanza_error());
     refusal.payload = Some(request.echo());
     refusal

@@ -66,7 +66,7 @@ async fn metrics_text(State(state): Shared, headers: HeaderMap) -> Response {
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
     let format = MetricFormat::negotiate(accept);
-    let body = render(&metrics(&state.statistics()), PREFIX, format);
+    let body = render(&metrics(&state), PREFIX, format);
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 

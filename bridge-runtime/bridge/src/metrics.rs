@@ -3,13 +3,26 @@
 use jitctl_daemon::metrics::Metric;
 use jitctl_wire::brewery::BridgeStats;
 
+use crate::state::BridgeState;
+
 /// Prefix of all names.
 pub(crate) const PREFIX: &str = "jitsi_jvb_";
 
 /// All metrics of the bridge.
-pub(crate) fn metrics(stats: &BridgeStats) -> Vec<Metric> {
-    let mut all = counters(stats);
-    all.extend(gauges(stats));
+pub(crate) fn metrics(state: &BridgeState) -> Vec<Metric> {
+    let published = state.statistics();
+    let mut all = counters(&published);
+    all.extend(gauges(&published));
+    all.push(Metric::counter(
+        "refused_requests",
+        "Requests for conferences that were answered with an error.",
+        state.refused_requests(),
+    ));
+    let dropped = state.service.dropped().into_iter();
+    all.extend(dropped.map(|(reason, count)| {
+        Metric::counter("dropped", "Input dropped or refused, by reason.", count)
+            .with_label("reason", reason)
+    }));
     all
 }
 

@@ -1,6 +1,6 @@
 //! What the parts of the bridge share: life cycle, drain, connections, last self-test.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -60,6 +60,7 @@ pub struct BridgeState {
     connections: Mutex<Vec<ConnectionState>>,
     self_test: Mutex<SelfTest>,
     cpu: Mutex<CpuMeter>,
+    refused_requests: AtomicU64,
 }
 
 impl std::fmt::Debug for BridgeState {
@@ -95,7 +96,18 @@ impl BridgeState {
             connections: Mutex::new(connections),
             self_test: Mutex::default(),
             cpu: Mutex::default(),
+            refused_requests: AtomicU64::new(0),
         }
+    }
+
+    /// Counts a request that is answered with an error.
+    pub(crate) fn count_refused_request(&self) {
+        self.refused_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests were answered with an error.
+    pub fn refused_requests(&self) -> u64 {
+        self.refused_requests.load(Ordering::Relaxed)
     }
 
     /// Where on the way out the bridge is.
@@ -210,7 +222,6 @@ impl BridgeState {
         // mixed versions replaces in a copy.
         std::hint::black_box(VERSION).clone_into(&mut stats.version);
         stats.region.clone_from(&self.config.identity.region);
-        stats.relay_id.clone_from(&self.config.identity.relay_id);
         stats
     }
 

@@ -20,12 +20,14 @@ use jitctl_media::channel::MAXIMUM_MESSAGE_LENGTH;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::conferences::{Attached, Closing, MediaConferences, Outgoing};
+use crate::refusal::Refusal;
 
 /// Time between pings.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -54,10 +56,13 @@ async fn accept(
     RawQuery(query): RawQuery,
     mut request: Request,
 ) -> Response {
+    let refusals = conferences.refusals();
     if conferences.channel_server() != Some(server.as_str()) {
+        refusals.count(Refusal::NotAdmitted);
         return StatusCode::NOT_FOUND.into_response();
     }
     let Some(accepted) = accepted_key(request.version(), request.headers()) else {
+        refusals.count(Refusal::NoUpgrade);
         return (StatusCode::UPGRADE_REQUIRED, "a WebSocket is spoken here\n").into_response();
     };
     // The password comes first or not at all.
@@ -66,6 +71,7 @@ async fn accept(
         .and_then(|query| query.split('&').next()?.strip_prefix("pwd="))
         .unwrap_or_default();
     let Ok(attached) = conferences.attach(&conference, &endpoint, password).await else {
+        refusals.count(Refusal::NotAdmitted);
         tracing::info!(conference, endpoint, "a bridge channel was refused");
         return StatusCode::FORBIDDEN.into_response();
     };
@@ -117,6 +123,10 @@ async fn talk(
     attached: &mut Attached,
     socket: &mut Socket,
 ) -> Option<CloseFrame> {
+    let refuse = |refusal, code, reason| {
+        conferences.refusals().count(refusal);
+        Some(close(code, reason))
+    };
     if !send(socket, Message::text(SERVER_HELLO)).await {
         return None;
     }
@@ -128,7 +138,7 @@ async fn talk(
             outgoing = attached.outgoing.recv() => match outgoing {
                 Some(Outgoing::Text(text)) => {
                     if !send(socket, Message::text(text)).await {
-                        return Some(close(CloseCode::Policy, "does not read"));
+                        return refuse(Refusal::Slow, CloseCode::Policy, "does not read");
                     }
                 }
                 Some(Outgoing::Close(Closing::Replaced)) => {
@@ -146,15 +156,27 @@ async fn talk(
                         conferences.receive(attached, text.as_str().to_owned()).await;
                     }
                     Some(Ok(Message::Binary(_))) => {
-                        return Some(close(CloseCode::Unsupported, "text only"));
+                        return refuse(Refusal::Binary, CloseCode::Unsupported, "text only");
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                    Some(Err(Error::Capacity(_))) => return Some(close(CloseCode::Size, "too long")),
+                    Some(Err(Error::Capacity(_))) => {
+                        return refuse(Refusal::TooLong, CloseCode::Size, "too long");
+                    }
+                    Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                        return None;
+                    }
+                    Some(Err(Error::Protocol(_) | Error::Utf8(_))) => {
+                        return refuse(Refusal::Protocol, CloseCode::Protocol, "no WebSocket");
+                    }
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 }
             },
             _ = pings.tick() => {
-                if heard.elapsed() > IDLE || !send(socket, Message::Ping(Vec::new().into())).await {
+                if heard.elapsed() > IDLE {
+                    conferences.refusals().count(Refusal::Silent);
+                    return None;
+                }
+                if !send(socket, Message::Ping(Vec::new().into())).await {
                     return None;
                 }
             }

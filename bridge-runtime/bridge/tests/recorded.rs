@@ -216,15 +216,16 @@ fn error_of(answer: &Element) -> Option<StanzaError> {
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_mistakes_get_the_recorded_condition_and_reason() {
     let prosody = Prosody::start(&Setup::default());
-    let _program = Program::start(&prosody, true);
+    let program = Program::start(&prosody, true);
     let focus = Focus::join(&prosody).await;
-    let mut compared = 0;
+    let (mut compared, mut refused) = (0, 0);
     for (title, request, recorded) in questions() {
         let payload = request.into_first_child().unwrap();
         if !ConferenceModify::matches(&payload) {
             continue;
         }
         let answer = focus.ask(payload).await;
+        refused += u32::from(answer.is_err());
         let Some(recorded) = recorded else {
             // The recorded bridge kept silent; a focus would wait for 15 s.
             assert_eq!(
@@ -249,6 +250,18 @@ async fn recorded_mistakes_get_the_recorded_condition_and_reason() {
         }
     }
     assert!(compared > 20, "{compared}");
+    let (_, metrics) = program.get("/metrics");
+    let counted = format!("jitsi_jvb_refused_requests_total {refused}\n");
+    assert!(metrics.contains(&counted), "{refused}: {metrics}");
+    for reason in [
+        "stun_integrity",
+        "replayed",
+        "malformed_rtcp",
+        "websocket_slow",
+    ] {
+        let dropped = format!("jitsi_jvb_dropped_total{{reason=\"{reason}\"}} ");
+        assert!(metrics.contains(&dropped), "{reason}: {metrics}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

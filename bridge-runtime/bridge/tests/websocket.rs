@@ -1,92 +1,17 @@
 //! Bridge channels over WebSocket: admitted by password, carried both ways, ended with a reason.
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
 
-use std::sync::Arc;
-
 use futures_util::{SinkExt as _, StreamExt as _};
-use jitctl_bridge::config::WebSocketConfig;
-use jitctl_bridge::{ConferenceService as _, MediaConferences, websocket};
+use jitctl_bridge::ConferenceService as _;
 use jitctl_wire::colibri2::{ConferenceModify, Endpoint};
-use support::call::{config, creation, served};
-use tokio::net::{TcpListener, TcpStream};
+use support::call::served;
+use support::channel::{bridge, dial, end, endpoint, hear, status};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, client_async};
-
-type Client = WebSocketStream<TcpStream>;
-
-async fn bridge() -> Arc<MediaConferences> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut config = config(2);
-    config.websocket = Some(WebSocketConfig {
-        listen: address,
-        domains: vec![address.to_string()],
-        tls: false,
-        server_id: None,
-    });
-    let conferences = MediaConferences::start(&config).await.unwrap();
-    tokio::spawn(websocket::serve(listener, conferences.clone()));
-    conferences
-}
-
-/// Creates an endpoint and gives the address of its channel.
-async fn endpoint(conferences: &MediaConferences, id: &str, is_first: bool) -> String {
-    let answer = served(conferences.modify(creation("m", id, is_first)).await);
-    let transport = answer.endpoints[0].transport.clone().unwrap();
-    let [address] = transport.ice_udp.unwrap().web_sockets.try_into().unwrap();
-    assert!(!address.active);
-    address.url
-}
-
-async fn dial(url: &str) -> Result<Client, Error> {
-    let request = url.into_client_request()?;
-    let host = request.uri().authority().unwrap().to_string();
-    let stream = TcpStream::connect(host).await.unwrap();
-    client_async(request, stream)
-        .await
-        .map(|(client, _)| client)
-}
-
-async fn next(client: &mut Client) -> Message {
-    let next = timeout(support::PATIENCE, client.next());
-    next.await.expect("a message in time").unwrap().unwrap()
-}
-
-/// The next text that contains `wanted`.
-async fn hear(client: &mut Client, wanted: &str) -> String {
-    loop {
-        if let Message::Text(text) = next(client).await
-            && text.contains(wanted)
-        {
-            return text.as_str().to_owned();
-        }
-    }
-}
-
-async fn end(client: &mut Client) -> (CloseCode, String) {
-    loop {
-        if let Message::Close(Some(frame)) = next(client).await {
-            return (frame.code, frame.reason.as_str().to_owned());
-        }
-    }
-}
-
-fn status(result: Result<Client, Error>) -> u16 {
-    match result {
-        Err(Error::Http(response)) => response.status().as_u16(),
-        other => panic!("{other:?}"),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_talk_through_their_channels_until_they_are_replaced_or_expired() {

@@ -2,13 +2,57 @@
 //!
 //! [`Conferences`] is where conference logic plugs in; what it does not take is answered here.
 
+use std::collections::BTreeMap;
+
 use jitctl_daemon::VERSION;
+use jitctl_wire::conference_request::ConferenceRequest;
 use jitctl_wire::disco::DiscoInfo;
 use jitctl_wire::version::{SoftwareVersion, is_version_query};
-use jitctl_wire::{Condition, Element, Iq, IqKind, Jid, Presence, StanzaError, namespace, ping};
+use jitctl_wire::{
+    Condition, Element, Iq, IqKind, Jid, JidError, Presence, StanzaError, namespace, ping,
+};
 use jitctl_xmpp::{Client, SavedSession};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::brewery::BridgeEvent;
+
+/// A conference request in JSON, as it comes over HTTP.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpConferenceRequest {
+    room: String,
+    #[serde(default)]
+    machine_uid: Option<String>,
+    #[serde(default)]
+    session_id: Option<String>,
+    #[serde(default)]
+    properties: BTreeMap<String, Value>,
+}
+
+impl HttpConferenceRequest {
+    /// The request as it would come over XMPP.
+    ///
+    /// # Errors
+    /// The room is no address.
+    pub fn into_request(self) -> Result<ConferenceRequest, JidError> {
+        // Clients send numbers and booleans as they are; over XMPP all of them are text.
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        Ok(ConferenceRequest {
+            room: self.room.parse()?,
+            machine_uid: self.machine_uid,
+            session_id: self.session_id,
+            properties: self
+                .properties
+                .into_iter()
+                .map(|(key, value)| (key, text(value)))
+                .collect(),
+        })
+    }
+}
 
 /// Node of our capabilities (XEP-0115).
 pub(crate) const CAPABILITIES_NODE: &str = "https://github.com/jitctl/jitctl";

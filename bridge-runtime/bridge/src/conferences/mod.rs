@@ -30,6 +30,7 @@ use serde_json::Value;
 use crate::conference::{ConferenceFuture, ConferenceService, DescriptionFuture};
 use crate::config::{BridgeConfig, LoadConfig};
 use crate::media::WorkerGone;
+use crate::refusal::RefusalCounters;
 pub use channel::{Attached, Closing, NotAdmitted, Outgoing};
 use health::{Prober, Target};
 use seat::{Seat, lock};
@@ -63,6 +64,7 @@ pub struct MediaConferences {
     urls: Option<ChannelUrls>,
     watch: Mutex<Watch>,
     prober: Arc<Mutex<Prober>>,
+    refusals: RefusalCounters,
     /// What is wrong, as of the last internal loop.
     failure: Mutex<Option<String>>,
 }
@@ -88,7 +90,12 @@ impl MediaConferences {
             .websocket
             .as_ref()
             .map(|websocket| ChannelUrls::new(websocket, &config.identity.nickname));
-        let (seats, addresses) = start::workers(&config.media, urls.as_ref())?;
+        let (media, own_urls) = (config.media.clone(), urls.clone());
+        let started =
+            tokio::task::spawn_blocking(move || start::workers(&media, own_urls.as_ref()));
+        let (seats, addresses) = started
+            .await
+            .map_err(|error| MediaError::Silent(error.to_string()))??;
         let mut targets = Vec::new();
         for seat in &seats {
             let made = seat.run(|_, engine, now| Target::create(engine, now));
@@ -109,6 +116,7 @@ impl MediaConferences {
                 probed: None,
             }),
             prober: Arc::new(Mutex::new(prober)),
+            refusals: RefusalCounters::default(),
             failure: Mutex::default(),
         });
         conferences.round().await;
@@ -117,6 +125,11 @@ impl MediaConferences {
         }
         tokio::spawn(keep_house(Arc::downgrade(&conferences)));
         Ok(conferences)
+    }
+
+    /// What bridge channels over WebSocket refused.
+    pub(crate) fn refusals(&self) -> &RefusalCounters {
+        &self.refusals
     }
 
     /// The bound addresses.
@@ -236,6 +249,12 @@ impl ConferenceService for MediaConferences {
         statistics.local_endpoints = endpoints;
         statistics.participants = endpoints;
         statistics.stress_level = rates.packets() / self.load.packets_per_second;
+    }
+
+    fn dropped(&self) -> Vec<(&'static str, u64)> {
+        let workers = self.seats.iter().map(|seat| seat.handle.statistics());
+        let tallies = self.seats.iter().map(|seat| lock(&seat.tally).clone());
+        tally::dropped(workers, tallies, &self.refusals)
     }
 
     fn describe(&self, conference: Option<String>) -> DescriptionFuture<'_> {

@@ -354,6 +354,7 @@ impl Registry {
                 let Some((id, member)) = member else { return };
                 self.totals.socket_messages_sent += 1;
                 if !member.channel.send(text) {
+                    self.totals.socket_queues_full += 1;
                     tracing::warn!(endpoint = id, "the channel's client does not read");
                     engine.socket_closed(now, key);
                 }

@@ -15,6 +15,7 @@ use super::seat::{Seat, lock};
 use super::urls::ChannelUrls;
 use crate::config::MediaConfig;
 use crate::media::addresses::local_addresses;
+use crate::media::discovery::discover;
 use crate::media::{
     MediaSocket, SocketError, WorkerConfig, WorkerError, WorkerGone, WorkerSeat, start,
 };
@@ -54,7 +55,8 @@ impl From<WorkerGone> for MediaError {
     }
 }
 
-/// Binds the media port on every admitted address and starts the workers.
+/// Binds the media port on every admitted address, asks the STUN servers and starts the workers.
+/// Blocks.
 ///
 /// # Errors
 /// [`MediaError`].
@@ -83,10 +85,12 @@ pub(super) fn workers(
             own.push(socket);
         }
     }
+    let mut mappings = media.mappings();
+    mappings.extend(discover(&sockets, &media.stun_servers));
     let transport = TransportConfig {
         plan: Arc::new(AddressPlan {
             sockets: addresses.clone(),
-            mappings: media.mappings(),
+            mappings,
             advertise_private: media.advertise_private,
         }),
         identity: Arc::new(Identity::generate()?),

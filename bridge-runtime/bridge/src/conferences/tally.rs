@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use jitctl_media::conference::{Conference, ConferenceStatistics, Counters};
 use jitctl_media::engine::{Engine, Traffic};
-use jitctl_media::transport::TransportEvent;
+use jitctl_media::transport::{Drop, DropCounters, TransportEvent};
 use jitctl_wire::brewery::BridgeStats;
 
 use super::registry::Registry;
-use crate::media::WorkerStatistics;
+use crate::media::{SendCounters, WorkerStatistics};
+use crate::refusal::RefusalCounters;
 
 /// Rates are taken over at least this long.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
@@ -26,6 +27,8 @@ pub(super) struct Totals {
     dtls_failed: u64,
     pub(super) socket_messages_sent: u64,
     pub(super) socket_messages_received: u64,
+    /// Channels given up because too much waited for their clients.
+    pub(super) socket_queues_full: u64,
     /// Routing counters of conferences that ended.
     ended: Counters,
 }
@@ -140,6 +143,7 @@ impl Tally {
         sum.dtls_failed += more.dtls_failed;
         sum.socket_messages_sent += more.socket_messages_sent;
         sum.socket_messages_received += more.socket_messages_received;
+        sum.socket_queues_full += more.socket_queues_full;
         add_counters(&mut self.routing, other.routing);
         add_statistics(&mut self.now, &other.now);
         self.inactive_conferences += other.inactive_conferences;
@@ -232,6 +236,43 @@ pub(super) fn traffic(workers: impl Iterator<Item = WorkerStatistics>) -> Traffi
         sum.messages_out += messages_out;
         sum
     })
+}
+
+/// What was dropped or refused since the start, by reason; reasons that never happened included.
+pub(super) fn dropped(
+    workers: impl Iterator<Item = WorkerStatistics>,
+    tallies: impl Iterator<Item = Tally>,
+    sockets: &RefusalCounters,
+) -> Vec<(&'static str, u64)> {
+    let mut drops = DropCounters::default();
+    let mut sends = SendCounters::default();
+    for worker in workers {
+        drops.add(&worker.drops);
+        sends.full += worker.sends.full;
+        sends.refused += worker.sends.refused;
+    }
+    let mut sum = Tally::default();
+    for tally in tallies {
+        sum.add(&tally);
+    }
+    let routing = &sum.routing;
+    let transport = Drop::ALL
+        .iter()
+        .map(|reason| (reason.name(), drops.get(*reason)));
+    transport
+        .chain([
+            ("malformed_payload", routing.malformed),
+            ("malformed_rtcp", routing.malformed_rtcp),
+            ("unknown_ssrc", routing.unknown_ssrc),
+            ("unknown_payload_type", routing.unknown_payload_type),
+            ("duplicate", routing.duplicates),
+            ("muted", routing.refused),
+            ("send_buffer_full", sends.full),
+            ("send_refused", sends.refused),
+            ("websocket_queue_full", sum.totals.socket_queues_full),
+        ])
+        .chain(sockets.iter())
+        .collect()
 }
 
 /// Fills the published keys.

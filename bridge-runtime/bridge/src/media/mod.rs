@@ -8,6 +8,7 @@
 
 pub mod addresses;
 mod batch;
+pub mod discovery;
 mod mailbox;
 mod sender;
 mod socket;

@@ -59,6 +59,10 @@ impl MediaSocket {
         Ok(Self { socket, local })
     }
 
+    pub(super) fn udp(&self) -> &UdpSocket {
+        &self.socket
+    }
+
     /// The bound address.
     #[must_use]
     pub fn local(&self) -> SocketAddr {

@@ -19,6 +19,9 @@ use crate::conference::{ConferenceQueue, ConferenceResult};
 use crate::dispatch::admit;
 use crate::state::BridgeState;
 
+/// Stands for a meeting that the body does not name.
+const UNNAMED: &str = "-";
+
 /// What the handlers share.
 pub(crate) type Desk = State<(Arc<BridgeState>, ConferenceQueue)>;
 
@@ -54,25 +57,17 @@ async fn serve(
     body: &str,
     complete: impl FnOnce(&mut ConferenceModify),
 ) -> Response {
-    let request = serde_json::from_str(body)
-        .map_err(|error| ColibriError::bad_request(error.to_string()))
-        .and_then(|mut value: Value| {
-            // The path or the answer names it when the body does not.
-            if let Some(object) = value.as_object_mut() {
-                object.entry("meeting-id").or_insert_with(|| json!("-"));
-            }
-            json::request(&value)
-        });
-    let mut request = match request {
+    let mut request = match read(body) {
         Ok(request) => request,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&state, &error),
     };
     complete(&mut request);
-    if request.meeting_id == "-" {
-        return refuse(&ColibriError::bad_request("`meeting-id` is missing"));
+    if request.meeting_id == UNNAMED {
+        let error = ColibriError::bad_request("`meeting-id` is missing");
+        return refuse(&state, &error);
     }
     if let Err(error) = admit(&state, &request) {
-        return refuse(&error);
+        return refuse(&state, &error);
     }
     let (sender, receiver) = oneshot::channel::<ConferenceResult>();
     queue.submit(
@@ -83,12 +78,27 @@ async fn serve(
     );
     match receiver.await {
         Ok(Ok(answer)) => Json(json::answer(&answer)).into_response(),
-        Ok(Err(error)) => refuse(&error),
+        Ok(Err(error)) => refuse(&state, &error),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-fn refuse(error: &ColibriError) -> Response {
+/// Reads the body of a request; without a `meeting-id` it is for [`UNNAMED`].
+///
+/// # Errors
+/// What an XMPP stanza of the same content would be refused with.
+pub fn read(body: &str) -> Result<ConferenceModify, ColibriError> {
+    let mut value: Value =
+        serde_json::from_str(body).map_err(|error| ColibriError::bad_request(error.to_string()))?;
+    // The path names it when the body does not.
+    if let Some(object) = value.as_object_mut() {
+        object.entry("meeting-id").or_insert_with(|| json!(UNNAMED));
+    }
+    json::request(&value)
+}
+
+fn refuse(state: &BridgeState, error: &ColibriError) -> Response {
+    state.count_refused_request();
     let status = match error.condition {
         Condition::BadRequest => StatusCode::BAD_REQUEST,
         Condition::ItemNotFound => StatusCode::NOT_FOUND,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub(crate) mod call;
+pub(crate) mod channel;
 pub(crate) mod program;
 
 use std::net::SocketAddr;

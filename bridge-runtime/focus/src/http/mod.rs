@@ -2,7 +2,6 @@
 
 mod operations;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,11 +12,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use jitctl_daemon::VERSION;
 use jitctl_daemon::metrics::{MetricFormat, render};
-use jitctl_wire::conference_request::ConferenceRequest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::metrics::{BridgeCounts, PREFIX, metrics};
+use crate::requests::HttpConferenceRequest;
 use crate::rooms::{Refusal, Rooms};
 use crate::state::{FocusState, Unhealthy};
 
@@ -185,40 +184,12 @@ async fn conference(State(site): Shared, Path(room): Path<String>) -> Response {
     }
 }
 
-/// A conference request in JSON.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HttpConferenceRequest {
-    room: String,
-    #[serde(default)]
-    machine_uid: Option<String>,
-    #[serde(default)]
-    session_id: Option<String>,
-    #[serde(default)]
-    properties: BTreeMap<String, Value>,
-}
-
 async fn conference_request(
     State(site): Shared,
     Json(asked): Json<HttpConferenceRequest>,
 ) -> Response {
-    let Ok(room) = asked.room.parse() else {
+    let Ok(request) = asked.into_request() else {
         return (StatusCode::BAD_REQUEST, "`room` is no address\n").into_response();
-    };
-    // Clients send numbers and booleans as they are; over XMPP all of them are text.
-    let text = |value: Value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    let request = ConferenceRequest {
-        room,
-        machine_uid: asked.machine_uid,
-        session_id: asked.session_id,
-        properties: asked
-            .properties
-            .into_iter()
-            .map(|(key, value)| (key, text(value)))
-            .collect(),
     };
     match site.rooms.request(request).await {
         Ok(reply) => Json(reply).into_response(),

@@ -284,7 +284,7 @@ impl<R: Room> Engine<R> {
         while let Some(transmit) = endpoint.transport.poll_transmit() {
             self.transmits.push_back(transmit);
         }
-        self.counters.add(endpoint.transport.counters());
+        self.counters.add(&endpoint.transport.counters());
         self.routes.forget(key);
         self.arena.forget(key);
         self.timers.cancel(TimerKey::Endpoint(key));
@@ -462,7 +462,8 @@ impl<R: Room> Engine<R> {
             }
             Received::Stun => {
                 if !self.is_in_use_by_another(route, key) {
-                    self.routes.bind(route, key);
+                    let in_use = self.transport(key).and_then(Transport::route);
+                    self.routes.bind(route, key, in_use);
                 }
                 self.settle(now, key);
                 self.tell(now, key, |room| room.consented(now, key.endpoint));
@@ -548,7 +549,7 @@ impl<R: Room> Engine<R> {
         let mut sum = self.counters.clone();
         for conference in self.conferences.iter().flatten() {
             for endpoint in conference.endpoints.iter().flatten() {
-                sum.add(endpoint.transport.counters());
+                sum.add(&endpoint.transport.counters());
             }
         }
         sum

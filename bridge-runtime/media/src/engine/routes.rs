@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::EndpointKey;
 use crate::transport::ice::Route;
 
-/// Bound addresses of one endpoint; the oldest goes.
+/// Bound addresses of one endpoint; the oldest that is not in use goes.
 const MAX_BOUND: usize = 16;
 /// Asked addresses of one endpoint; the oldest goes.
 const MAX_ASKED: usize = 128;
@@ -97,7 +97,9 @@ impl RouteTable {
     }
 
     /// An authentic STUN message of `key` came on `route`: it is the endpoint's, whoever had it.
-    pub(super) fn bind(&mut self, route: Route, key: EndpointKey) {
+    /// `in_use` stays bound however many others come: a captured request may be sent again from
+    /// anywhere.
+    pub(super) fn bind(&mut self, route: Route, key: EndpointKey, in_use: Option<Route>) {
         match self.bound.insert(route, key) {
             Some(owner) if owner == key => return,
             Some(other) => {
@@ -110,7 +112,8 @@ impl RouteTable {
         let owned = self.owned.entry(key).or_default();
         owned.bound.push(route);
         if owned.bound.len() > MAX_BOUND {
-            let oldest = owned.bound.remove(0);
+            let oldest = owned.bound.iter().position(|bound| Some(*bound) != in_use);
+            let oldest = owned.bound.remove(oldest.unwrap_or(0));
             self.bound.remove(&oldest);
         }
     }
@@ -166,8 +169,8 @@ mod tests {
     #[test]
     fn a_bound_address_moves_to_who_authenticates_last() {
         let mut table = RouteTable::default();
-        table.bind(route(1), key(1));
-        table.bind(route(1), key(2));
+        table.bind(route(1), key(1), None);
+        table.bind(route(1), key(2), None);
         assert_eq!(table.find(route(1)), Some(key(2)));
         table.forget(key(1));
         assert_eq!(table.find(route(1)), Some(key(2)));
@@ -187,11 +190,12 @@ mod tests {
     fn an_endpoint_cannot_fill_the_table() {
         let mut table = RouteTable::default();
         for port in 1..1000 {
-            table.bind(route(port), key(1));
+            table.bind(route(port), key(1), Some(route(1)));
             table.ask(route(port), key(1));
         }
         assert_eq!(table.bound.len(), MAX_BOUND);
         assert_eq!(table.asked.len(), MAX_ASKED);
+        assert_eq!(table.find(route(1)), Some(key(1)), "in use, so kept");
         table.forget(key(1));
         assert!(table.bound.is_empty() && table.asked.is_empty() && table.owned.is_empty());
     }

@@ -43,6 +43,9 @@ drops! {
     UnknownAttribute => "unknown_stun_attribute",
     /// DTLS before its time and beyond the queue, or after the end.
     DtlsQueueFull => "dtls_queue_full",
+    /// A DTLS record that changed nothing once the association stood: forged, damaged, repeated or
+    /// of the time before the keys.
+    DtlsIgnored => "dtls_ignored",
     /// Application data on a transport without data channel.
     UnexpectedData => "unexpected_data",
     /// RTP or RTCP before DTLS was done.
@@ -65,6 +68,14 @@ drops! {
     Unprotectable => "unprotectable",
     /// The receiver has no path.
     NoRoute => "no_route",
+    /// An SCTP packet that is not of this association, or has a wrong checksum.
+    MalformedSctp => "malformed_sctp",
+    /// A message over SCTP that is binary, no UTF-8, or not on the stream of the channel.
+    UnexpectedMessage => "unexpected_message",
+    /// A message over SCTP that is too long.
+    MessageTooLong => "message_too_long",
+    /// A data channel beyond the first.
+    ExtraChannel => "extra_channel",
     /// The receiver of a message does not read: dropped.
     SlowChannel => "slow_channel",
     /// A message on a bridge channel that is none.

@@ -23,6 +23,8 @@ use rtc_sctp::{
 use rtc_shared::TransportProtocol;
 use sansio::Protocol;
 
+use super::counters::{Drop, DropCounters};
+
 /// Label of the bridge channel as clients open it.
 pub const LABEL: &str = "JVB data channel";
 /// Protocol of the bridge channel.
@@ -68,23 +70,6 @@ pub enum ChannelError {
     Refused,
 }
 
-/// What hostile or broken peers sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ChannelCounters {
-    /// Messages received.
-    pub messages_in: u64,
-    /// Messages sent.
-    pub messages_out: u64,
-    /// Packets that are not of this association.
-    pub malformed: u64,
-    /// Messages that were binary, no UTF-8, or on a stream that is not the channel's.
-    pub unexpected: u64,
-    /// Messages longer than [`MAX_MESSAGE`].
-    pub too_long: u64,
-    /// Channels beyond the first.
-    pub extra_channels: u64,
-}
-
 /// The data channel of one endpoint.
 pub struct DataChannel {
     endpoint: Endpoint,
@@ -96,7 +81,7 @@ pub struct DataChannel {
     active: bool,
     channel: Option<Dcep>,
     open: bool,
-    counters: ChannelCounters,
+    refused: DropCounters,
     transmits: VecDeque<Bytes>,
     events: VecDeque<ChannelEvent>,
 }
@@ -106,7 +91,7 @@ impl std::fmt::Debug for DataChannel {
         formatter
             .debug_struct("DataChannel")
             .field("open", &self.open)
-            .field("counters", &self.counters)
+            .field("refused", &self.refused)
             .finish_non_exhaustive()
     }
 }
@@ -155,7 +140,7 @@ impl DataChannel {
             active,
             channel: None,
             open: false,
-            counters: ChannelCounters::default(),
+            refused: DropCounters::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -167,14 +152,18 @@ impl DataChannel {
         self.open
     }
 
-    /// What was received, sent and refused.
+    /// What hostile or broken peers sent.
     #[must_use]
-    pub fn counters(&self) -> ChannelCounters {
-        self.counters
+    pub fn refused(&self) -> &DropCounters {
+        &self.refused
     }
 
     /// Takes an SCTP packet out of DTLS.
     pub fn handle(&mut self, now: Instant, packet: BytesMut) {
+        if !is_well_formed(&packet) {
+            self.refused.count(Drop::MalformedSctp);
+            return;
+        }
         match self.endpoint.handle(now, PEER, None, packet.freeze()) {
             Some((handle, DatagramEvent::NewAssociation(association))) => {
                 if self.half_open.len() >= MAX_HALF_OPEN {
@@ -187,10 +176,10 @@ impl DataChannel {
                 let known = self.association.iter_mut().chain(&mut self.half_open);
                 match known.into_iter().find(|(known, _)| *known == handle) {
                     Some((_, association)) => association.handle_event(event),
-                    None => self.counters.malformed += 1,
+                    None => self.refused.count(Drop::MalformedSctp),
                 }
             }
-            _ => self.counters.malformed += 1,
+            _ => self.refused.count(Drop::MalformedSctp),
         }
         self.settle(now);
         self.advance(now);
@@ -222,7 +211,6 @@ impl DataChannel {
         stream
             .write_chunk_with_ppi(now, &message.payload.freeze(), message.ppi)
             .map_err(|_| ChannelError::Refused)?;
-        self.counters.messages_out += 1;
         self.advance(now);
         Ok(())
     }
@@ -372,7 +360,7 @@ impl DataChannel {
                 return;
             };
             let Ok(payload) = chunks.to_payload(MAX_MESSAGE) else {
-                self.counters.too_long += 1;
+                self.refused.count(Drop::MessageTooLong);
                 continue;
             };
             self.on_message(id, chunks.ppi, payload);
@@ -394,7 +382,7 @@ impl DataChannel {
                 };
                 if let Some(channel) = &mut self.channel {
                     if channel.handle_read(message).is_err() {
-                        self.counters.unexpected += 1;
+                        self.refused.count(Drop::UnexpectedMessage);
                     } else if channel.is_handshake_complete() {
                         self.opened();
                     }
@@ -406,19 +394,18 @@ impl DataChannel {
                         self.channel = Some(channel);
                         self.opened();
                     }
-                    Err(_) => self.counters.unexpected += 1,
+                    Err(_) => self.refused.count(Drop::UnexpectedMessage),
                 }
             }
-            (PayloadProtocolIdentifier::Dcep, false) => self.counters.extra_channels += 1,
+            (PayloadProtocolIdentifier::Dcep, false) => self.refused.count(Drop::ExtraChannel),
             (PayloadProtocolIdentifier::String, true) => match std::str::from_utf8(&payload) {
                 Ok(text) => {
-                    self.counters.messages_in += 1;
                     self.events
                         .push_back(ChannelEvent::Message(text.to_owned()));
                 }
-                Err(_) => self.counters.unexpected += 1,
+                Err(_) => self.refused.count(Drop::UnexpectedMessage),
             },
-            _ => self.counters.unexpected += 1,
+            _ => self.refused.count(Drop::UnexpectedMessage),
         }
     }
 
@@ -440,6 +427,40 @@ impl DataChannel {
             }
         }
     }
+}
+
+/// Whether the lengths in a packet agree with each other (RFC 4960 section 3.2). `rtc-sctp` 0.21
+/// panics on an error cause that is longer than its chunk.
+fn is_well_formed(packet: &[u8]) -> bool {
+    let Some(chunks) = packet.get(12..) else {
+        return false;
+    };
+    fields(chunks, |kind, value| {
+        let parameters = match kind[0] {
+            // INIT and INIT ACK have 16 fixed bytes.
+            1 | 2 => value.get(16..),
+            // HEARTBEAT, HEARTBEAT ACK, ABORT, ERROR, RE-CONFIG.
+            4..=6 | 9 | 130 => Some(value),
+            _ => return true,
+        };
+        parameters.is_some_and(|parameters| fields(parameters, |_, _| true))
+    })
+}
+
+/// Whether `bytes` are fields of two bytes of type, two of length and a padded value, each of which
+/// `check` likes.
+fn fields(mut bytes: &[u8], check: impl Fn([u8; 2], &[u8]) -> bool) -> bool {
+    while let Some((&[first, second, high, low], _)) = bytes.split_first_chunk::<4>() {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let Some(value) = bytes.get(4..length) else {
+            return false;
+        };
+        if !check([first, second], value) {
+            return false;
+        }
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    bytes.is_empty()
 }
 
 fn transmit(
@@ -569,8 +590,20 @@ mod tests {
         client.advance(now);
         exchange(now, &mut client, &mut server);
         assert_eq!(server.poll_event(), None);
-        let counters = server.counters();
-        assert_eq!((counters.extra_channels, counters.unexpected), (1, 3));
+        assert_eq!(server.refused().get(Drop::ExtraChannel), 1);
+        assert_eq!(server.refused().get(Drop::UnexpectedMessage), 3);
+    }
+
+    #[test]
+    fn an_error_cause_longer_than_its_chunk_is_refused() {
+        let (now, client, mut server) = connected();
+        let mut packet = BytesMut::new();
+        packet.extend([0x13, 0x88, 0x13, 0x88, 0, 0, 0, 1, 0, 0, 0, 0]);
+        packet.extend([9, 0, 0, 8, 0, 1, 0xff, 0xff]);
+        assert!(!is_well_formed(&packet));
+        server.handle(now, packet);
+        assert_eq!(server.refused().get(Drop::MalformedSctp), 1);
+        assert!(client.is_open() && server.is_open());
     }
 
     #[test]
@@ -580,7 +613,7 @@ mod tests {
         for length in 0..64usize {
             server.handle(now, BytesMut::from(&vec![length as u8; length][..]));
         }
-        assert!(server.counters().malformed > 0);
+        assert!(server.refused().get(Drop::MalformedSctp) > 0);
         assert_eq!(server.poll_event(), None);
     }
 }

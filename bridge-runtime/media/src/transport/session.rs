@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::counters::{Drop, DropCounters};
 use super::data_channel::{ChannelError, ChannelEvent, DataChannel};
-use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsRole, Fingerprint, Identity};
+use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsRole, Fingerprint, Identity, Outcome};
 use super::ice::{
     AddressPlan, Agent, CheckError, Credentials, IceConfig, IceEvent, LocalCandidate,
     RemoteCandidate, Role, Route,
@@ -314,8 +314,12 @@ impl Transport {
 
     /// What was dropped.
     #[must_use]
-    pub fn counters(&self) -> &DropCounters {
-        &self.counters
+    pub fn counters(&self) -> DropCounters {
+        let mut all = self.counters.clone();
+        if let Some(channel) = &self.channel {
+            all.add(channel.refused());
+        }
+        all
     }
 
     /// The data channel, if it is in use.
@@ -506,8 +510,10 @@ impl Transport {
     }
 
     fn handle_dtls(&mut self, now: Instant, datagram: &[u8]) -> Received {
-        if !self.dtls.handle(now, datagram) {
-            return Received::Dropped(Drop::DtlsQueueFull);
+        match self.dtls.handle(now, datagram) {
+            Outcome::Refused => return Received::Dropped(Drop::DtlsQueueFull),
+            Outcome::None => return Received::Dropped(Drop::DtlsIgnored),
+            Outcome::Taken => {}
         }
         self.advance(now);
         Received::Handled

@@ -97,6 +97,17 @@ pub enum DtlsError {
     Library(String),
 }
 
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was taken, or kept for later.
+    Taken,
+    /// The association stands and nothing came of it.
+    None,
+    /// Dropped, for want of room or because all is over.
+    Refused,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Waiting,
@@ -175,22 +186,21 @@ impl Dtls {
         self.progress == Progress::Established
     }
 
-    /// Takes a datagram of the peer. False: dropped, for want of room or because all is over.
-    pub fn handle(&mut self, now: Instant, datagram: &[u8]) -> bool {
+    /// Takes a datagram of the peer.
+    pub fn handle(&mut self, now: Instant, datagram: &[u8]) -> Outcome {
         if self.progress == Progress::Over {
-            return false;
+            return Outcome::Refused;
         }
         if self.endpoint.is_some() {
-            self.read(now, datagram);
-            return true;
+            return self.read(now, datagram);
         }
         let queued: usize = self.queue.iter().map(Vec::len).sum();
         if self.queue.len() >= MAX_QUEUED || queued + datagram.len() > MAX_QUEUED_BYTES {
-            return false;
+            return Outcome::Refused;
         }
         self.queue.push(datagram.to_vec());
         self.begin(now);
-        true
+        Outcome::Taken
     }
 
     /// Sends application data. False: there is no association.
@@ -312,9 +322,11 @@ impl Dtls {
         }
     }
 
-    fn read(&mut self, now: Instant, datagram: &[u8]) {
+    fn read(&mut self, now: Instant, datagram: &[u8]) -> Outcome {
+        let stood = self.is_established();
+        let before = self.events.len() + self.transmits.len();
         let Some(endpoint) = self.endpoint.as_mut() else {
-            return;
+            return Outcome::Refused;
         };
         let result = endpoint.read(now, PEER, None, BytesMut::from(datagram));
         let answered = match self.progress {
@@ -337,6 +349,10 @@ impl Dtls {
             // An established association survives what it cannot read.
             Err(_) => {}
         }
+        if stood && self.events.len() + self.transmits.len() == before {
+            return Outcome::None;
+        }
+        Outcome::Taken
     }
 
     fn on_event(&mut self, event: EndpointEvent) {
