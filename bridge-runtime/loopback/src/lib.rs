@@ -11,8 +11,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-use jitctl_media::identifiers::Ssrc;
-use jitctl_media::rtcp::{ArrivalRecorder, RtcpPacket, RtcpPackets, RtcpWriter};
 use jitctl_media::rtp::{DatagramKind, Header, HeaderFields, WriteError, classify, write_header};
 use jitctl_media::srtp::{MAX_OVERHEAD, SrtpError};
 use jitctl_media::transport::data_channel::ChannelError;
@@ -59,14 +57,6 @@ pub struct Reception {
     pub dropped: u64,
 }
 
-/// Transport-wide feedback about what arrives.
-#[derive(Debug)]
-struct Feedback {
-    extension: u8,
-    arrivals: ArrivalRecorder,
-    media: Ssrc,
-}
-
 /// One endpoint of a call.
 #[derive(Debug)]
 pub struct Participant {
@@ -74,8 +64,6 @@ pub struct Participant {
     local: SocketAddr,
     transport: Transport,
     reception: Reception,
-    feedback: Option<Feedback>,
-    key_frame_requests: u64,
     /// Count media without decrypting it: for load.
     pub count_only: bool,
 }
@@ -100,22 +88,6 @@ pub fn remote_description(bridge: &LocalDescription) -> RemoteDescription {
     }
 }
 
-impl Feedback {
-    /// Header extensions are in the clear (RFC 3711 section 3.1).
-    fn record(&mut self, now: Instant, datagram: &[u8]) {
-        let Ok(header) = Header::parse(datagram) else {
-            return;
-        };
-        self.media = Ssrc(header.ssrc);
-        let extension = header.extension(datagram, self.extension);
-        let number = extension.map(|extension| extension.data(datagram));
-        if let Some(&[high, low]) = number {
-            let sequence = u16::from_be_bytes([high, low]);
-            self.arrivals.record(now, sequence, header.marker);
-        }
-    }
-}
-
 impl Participant {
     /// Binds a socket on `address` (port 0 for any).
     ///
@@ -125,27 +97,6 @@ impl Participant {
         address: SocketAddr,
         identity: Arc<Identity>,
         data_channel: bool,
-    ) -> Result<Self, ParticipantError> {
-        let options = TransportOptions {
-            role: Role::Controlled,
-            show_private: true,
-            data_channel: if data_channel {
-                DataChannelMode::Active
-            } else {
-                DataChannelMode::Disabled
-            },
-        };
-        Self::bind_with(address, identity, options)
-    }
-
-    /// The same with a choice of ICE role and data channel.
-    ///
-    /// # Errors
-    /// [`ParticipantError`].
-    pub fn bind_with(
-        address: SocketAddr,
-        identity: Arc<Identity>,
-        options: TransportOptions,
     ) -> Result<Self, ParticipantError> {
         let socket = UdpSocket::bind(address)?;
         socket.set_nonblocking(true)?;
@@ -161,13 +112,20 @@ impl Participant {
             ice: IceConfig::default(),
             fragment_prefix: String::new(),
         };
+        let options = TransportOptions {
+            role: Role::Controlled,
+            show_private: true,
+            data_channel: if data_channel {
+                DataChannelMode::Active
+            } else {
+                DataChannelMode::Disabled
+            },
+        };
         Ok(Self {
             socket,
             local,
             transport: Transport::new(config, options)?,
             reception: Reception::default(),
-            feedback: None,
-            key_frame_requests: 0,
             count_only: false,
         })
     }
@@ -203,36 +161,9 @@ impl Participant {
         now: Instant,
         bridge: &LocalDescription,
     ) -> Result<(), ParticipantError> {
-        self.join_remote(now, remote_description(bridge))
-    }
-
-    /// Takes what any peer signalled.
-    ///
-    /// # Errors
-    /// [`ParticipantError`].
-    pub fn join_remote(
-        &mut self,
-        now: Instant,
-        remote: RemoteDescription,
-    ) -> Result<(), ParticipantError> {
-        self.transport.set_remote(now, remote)?;
+        self.transport.set_remote(now, remote_description(bridge))?;
         self.send_pending();
         Ok(())
-    }
-
-    /// Answers packets that carry the transport-wide sequence number in `extension` with feedback.
-    pub fn answer_transport_cc(&mut self, extension: u8) {
-        self.feedback = Some(Feedback {
-            extension,
-            arrivals: ArrivalRecorder::new(Instant::now()),
-            media: Ssrc(0),
-        });
-    }
-
-    /// How many key frames were asked for.
-    #[must_use]
-    pub fn key_frame_requests(&self) -> u64 {
-        self.key_frame_requests
     }
 
     /// The transport.
@@ -250,13 +181,7 @@ impl Participant {
     /// When [`Participant::turn`] has something to do even if nothing arrives.
     #[must_use]
     pub fn timeout(&self) -> Option<Instant> {
-        let feedback = self.feedback.as_ref();
-        let feedback = feedback.and_then(|feedback| feedback.arrivals.next_due());
-        self.transport
-            .poll_timeout()
-            .into_iter()
-            .chain(feedback)
-            .min()
+        self.transport.poll_timeout()
     }
 
     /// Reads and sends all there is; `media` sees every authentic packet.
@@ -264,11 +189,6 @@ impl Participant {
         let mut buffer = [0u8; 2048];
         while let Ok((length, remote)) = self.socket.recv_from(&mut buffer) {
             let datagram = &mut buffer[..length];
-            if let Some(feedback) = &mut self.feedback
-                && classify(datagram) == DatagramKind::Rtp
-            {
-                feedback.record(now, datagram);
-            }
             if self.count_only
                 && self.transport.is_connected()
                 && classify(datagram) == DatagramKind::Rtp
@@ -290,16 +210,6 @@ impl Participant {
                     self.reception.bytes += length as u64;
                     media(&header, &buffer[..plain]);
                 }
-                Received::Rtcp { length: plain } => {
-                    let packets = RtcpPackets::new(&buffer[..plain]);
-                    let requests = packets.filter(|packet| {
-                        matches!(
-                            packet,
-                            RtcpPacket::PictureLoss { .. } | RtcpPacket::FullIntraRequest(_)
-                        )
-                    });
-                    self.key_frame_requests += requests.count() as u64;
-                }
                 Received::Dropped(_) => self.reception.dropped += 1,
                 _ => {}
             }
@@ -307,29 +217,7 @@ impl Participant {
         if self.transport.poll_timeout().is_some_and(|due| due <= now) {
             self.transport.handle_timeout(now);
         }
-        self.send_feedback(now);
         self.send_pending();
-    }
-
-    fn send_feedback(&mut self, now: Instant) {
-        let (Some(feedback), Some(route)) = (&mut self.feedback, self.transport.route()) else {
-            return;
-        };
-        if !feedback.arrivals.is_due(now) {
-            return;
-        }
-        let mut packet = [0u8; MAX_PACKET + MAX_OVERHEAD];
-        let mut writer = RtcpWriter::new(&mut packet[..MAX_PACKET]);
-        let written = feedback
-            .arrivals
-            .write(now, &mut writer, Ssrc(1), feedback.media);
-        let length = writer.len();
-        if written.is_some()
-            && let Ok(length) = self.transport.protect_rtcp(&mut packet, length)
-        {
-            // A refused datagram is a lost one.
-            let _ = self.socket.send_to(&packet[..length], route.remote);
-        }
     }
 
     /// What happened to the transport.
