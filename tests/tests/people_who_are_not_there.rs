@@ -102,4 +102,20 @@ fn calls_big_rooms_and_many_rooms_go_through_the_bridges() {
     let blocked = as_client(&lab, &["call", "--limit", "5"]).expect(4).json();
     assert_eq!(blocked["calls"][0]["failed"]["leg"], "ice", "{blocked:#}");
     assert!(blocked["calls"][1]["failed"].is_null(), "{blocked:#}");
+
+    // It is the last gate of an apply: everything on the host is green, and nobody can be heard.
+    let before = lab.on("h2", "cat /etc/jitctl/bridge.toml");
+    let changed = lab
+        .inventory()
+        .replacen("  h2:\n", "  h2:\n    region: elsewhere\n", 1);
+    std::fs::write(lab.folder().join("jitctl.yaml"), &changed).expect("the inventory is ours");
+    let red = as_client(&lab, &["apply", "--yes", "--on", "h2"]).expect(7);
+    assert!(red.to_string().contains("call through h2: ICE"), "{red}");
+    assert_eq!(lab.on("h2", "cat /etc/jitctl/bridge.toml"), before);
+    lab.lab(&["fault", "clear"]).expect(0);
+    let green = as_client(&lab, &["apply", "--yes", "--on", "h2"]).expect(0);
+    assert!(
+        green.to_string().contains("a call through h2 went well"),
+        "{green}"
+    );
 }

@@ -29,6 +29,7 @@ pub mod lease;
 pub mod manifest;
 pub mod pki;
 pub mod plan;
+pub mod proof;
 pub mod releases;
 pub mod resolved;
 pub mod rotate;

@@ -7,9 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use jitctl_deploy::executor::{Remotes, Site};
+use jitctl_deploy::gates::RedGate;
 use jitctl_deploy::lease::Holder;
 use jitctl_deploy::plan::{SitePlan, plan_site};
+use jitctl_deploy::proof::Proof;
 use jitctl_deploy::{
     ApplyOptions, ApplyReport, Artifacts, Facts, HostOutcome, ResolvedHost, SecretValues, apply,
 };
@@ -115,6 +118,10 @@ impl Ran {
 }
 
 async fn run(require_all: bool, answer: Arc<Answer>) -> Ran {
+    run_proved(require_all, answer, None).await
+}
+
+async fn run_proved(require_all: bool, answer: Arc<Answer>, proof: Option<&dyn Proof>) -> Ran {
     let hosts = hosts();
     let (_folder, artifacts) = artifacts();
     let (plan, facts) = plan(&hosts, &artifacts);
@@ -147,6 +154,7 @@ async fn run(require_all: bool, answer: Arc<Answer>) -> Ran {
         remotes: &remotes,
         artifacts: &artifacts,
         secrets: &Anything,
+        proof,
     };
     let report = apply(&plan, site, &options, &events).await;
     let calls = calls.lock().unwrap().clone();
@@ -387,4 +395,34 @@ fn a_main_of_others_gets_one_rule_of_ufw_and_no_records() {
     let why = opened.firewall.unwrap().commands[0].last().unwrap().clone();
     facts.firewall.rules = [format!("{rule} comment '{why}'")].into();
     assert!(plan(&facts).is_empty(), "the rule is there");
+}
+
+/// Nobody can be heard through one host.
+#[derive(Debug, Default)]
+struct Deaf {
+    asked: Mutex<Vec<String>>,
+}
+
+impl Proof for Deaf {
+    fn red<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, Option<RedGate>> {
+        self.asked.lock().unwrap().push(host.to_string());
+        let red = (host.as_str() == "b1").then(|| RedGate {
+            gate: "call through b1".to_owned(),
+            evidence: Vec::new(),
+        });
+        std::future::ready(red).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_bridge_that_carries_no_call_gets_its_state_back_and_stops_the_others() {
+    let deaf = Deaf::default();
+    let ran = run_proved(false, Arc::new(|_, _| Ok(green())), Some(&deaf)).await;
+    assert_eq!(ran.report.exit_code(), 7);
+    assert_eq!(*deaf.asked.lock().unwrap(), ["main", "b1"]);
+    let titles = ran.titles_of("b1");
+    assert_eq!(titles.last(), Some(&"put the previous state back"));
+    assert!(!titles.contains(&"record the release"), "{titles:?}");
+    let outcome = &ran.report.hosts[&"b2".into()];
+    assert!(matches!(outcome, HostOutcome::Skipped { .. }));
 }

@@ -1,4 +1,4 @@
-//! Calls through bridges, as `call`, `doctor --call` and the end of `apply` make them.
+//! Calls through bridges, as `call`, `doctor --call` and the gate of `apply` make them.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,20 +11,19 @@ use tokio::net::TcpStream;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, Problem};
+use crate::failure::Failure;
 use crate::meeting::{self, Bridge};
 use crate::printer::{Cell, Style, Tone, View, table};
 use crate::site::Site;
 
 /// How long the site's web server may take to accept a connection before calls are not tried.
 const REACH_LIMIT: Duration = Duration::from_secs(3);
-/// How long a call may take to come about after an apply.
-const GATE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What came of the calls.
 #[derive(Debug, Serialize)]
 pub(crate) struct CallsView {
-    site: String,
+    /// The site's domain.
+    pub(crate) site: String,
     /// One for each bridge.
     pub(crate) calls: Vec<BridgeCall>,
 }
@@ -58,27 +57,14 @@ pub(crate) async fn through_each(
             "name hosts with the role `bridge`, or leave `--on` out",
         ));
     }
-    let options = CallOptions {
-        limit,
-        ..CallOptions::default()
-    };
     let progress = context.printer.progress();
     let mut calls = Vec::new();
     for bridge in chosen {
-        let room = meeting::room_name("call");
         progress.step(bridge.host.as_str(), 0, 1, "calling");
-        meeting::pin(site, &room, &bridge.nickname).await?;
-        let outcome = Box::pin(call(meeting.clone(), &room, options)).await;
-        // The pin ends by itself; a focus that is away now says so in the outcome already.
-        if let Err(failure) = meeting::unpin(site, &room).await {
-            tracing::debug!(?failure, "the pin was not taken away");
-        }
-        let word = if outcome.is_good() { "good" } else { "failed" };
-        progress.finish(bridge.host.as_str(), word);
-        calls.push(BridgeCall {
-            host: bridge.host.to_string(),
-            outcome,
-        });
+        let call = through(site, bridge, meeting, limit).await?;
+        let good = call.outcome.is_good();
+        progress.finish(bridge.host.as_str(), if good { "good" } else { "failed" });
+        calls.push(call);
     }
     progress.clear();
     Ok(CallsView {
@@ -87,62 +73,32 @@ pub(crate) async fn through_each(
     })
 }
 
-/// Proves with calls what an apply left behind: through the bridges among `names`, or through all
-/// when there is none among them. What cannot be told from here is said and does not count.
-///
-/// # Errors
-/// A leg fails that has nothing to do with the way from here.
-pub(crate) async fn prove(
-    context: &Context,
+/// A call through one bridge.
+pub(crate) async fn through(
     site: &Site,
-    names: &[HostName],
-) -> Result<(), Failure> {
-    let domain = site.inventory().site.domain.as_str();
-    let meeting = meeting::public_site(context, site, None)?;
-    if let Err(reason) = reach(&meeting).await {
-        context.printer.note(&format!(
-            "no call was tried: {domain} cannot be reached from this machine ({reason}); try \
-             `jitctl call` where people are"
-        ));
-        return Ok(());
+    bridge: &Bridge,
+    meeting: &Arc<MeetingSite>,
+    limit: Duration,
+) -> Result<BridgeCall, Failure> {
+    let options = CallOptions {
+        limit,
+        ..CallOptions::default()
+    };
+    let room = meeting::room_name("call");
+    meeting::pin(site, &room, &bridge.nickname).await?;
+    let outcome = Box::pin(call(meeting.clone(), &room, options)).await;
+    // The pin ends by itself; a focus that is away now says so in the outcome already.
+    if let Err(failure) = meeting::unpin(site, &room).await {
+        tracing::debug!(?failure, "the pin was not taken away");
     }
-    let bridges = meeting::bridges(site);
-    let all: Vec<HostName> = bridges.iter().map(|bridge| bridge.host.clone()).collect();
-    let touched: Vec<HostName> = all
-        .iter()
-        .filter(|host| names.contains(host))
-        .cloned()
-        .collect();
-    let chosen = if touched.is_empty() { all } else { touched };
-    if chosen.is_empty() {
-        return Ok(());
-    }
-    let view = through_each(context, site, &chosen, &meeting, GATE_LIMIT).await?;
-    if let Some(unknown) = view.unknown() {
-        context.printer.note(&unknown);
-        return Ok(());
-    }
-    let certain = view.certain();
-    if certain.is_empty() {
-        let count = view.calls.len();
-        let what = if count == 1 { "a call" } else { "calls" };
-        context
-            .printer
-            .note(&format!("{what} through {} went well", names_of(&view)));
-        return Ok(());
-    }
-    let problem = Problem::new(certain.join("\n"))
-        .help("look with `jitctl doctor`, or put the previous state back with `jitctl rollback`");
-    Err(Failure::new(Exit::Findings, problem))
-}
-
-fn names_of(view: &CallsView) -> String {
-    let names: Vec<&str> = view.calls.iter().map(|call| call.host.as_str()).collect();
-    names.join(", ")
+    Ok(BridgeCall {
+        host: bridge.host.to_string(),
+        outcome,
+    })
 }
 
 /// Whether the web server can be reached at all; calls would take longer to tell.
-async fn reach(meeting: &MeetingSite) -> Result<(), String> {
+pub(crate) async fn reach(meeting: &MeetingSite) -> Result<(), String> {
     let dial = async {
         let addresses = meeting
             .address

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jitctl_deploy::executor::{Site, apply};
 use jitctl_deploy::lease::Holder;
+use jitctl_deploy::proof::Proof;
 use jitctl_deploy::{ApplyOptions, ApplyReport, Event, HostOutcome, SitePlan};
 use jitctl_inventory::names::HostName;
 use miette::Report;
@@ -12,6 +13,7 @@ use nix::unistd::{Uid, User};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::call_gate::CallGate;
 use crate::context::Context;
 use crate::deployment::Deployment;
 use crate::exit::Exit;
@@ -29,6 +31,8 @@ pub(crate) struct Limits {
     pub(crate) check_basis: bool,
     /// How long gates may stay red.
     pub(crate) gate_seconds: u64,
+    /// Whether calls are the last gate.
+    pub(crate) calls: bool,
 }
 
 /// What became of all hosts. As JSON, an object by host.
@@ -83,12 +87,14 @@ pub(crate) async fn carry_out(
     options.gate_limit = Duration::from_secs(limits.gate_seconds);
     let (sender, receiver) = mpsc::unbounded_channel();
     let shown = tokio::spawn(show(context.printer.progress().clone(), receiver));
+    let calls = calls(context, deployment, plan, limits);
     let site = Site {
         hosts: &deployment.hosts,
         facts: &deployment.facts,
         remotes: &deployment.remotes,
         artifacts: &deployment.artifacts,
         secrets: &deployment.vault,
+        proof: calls.as_ref().map(|calls| calls as &dyn Proof),
     };
     let mut report = Box::pin(apply(plan, site, &options, &sender)).await;
     drop(sender);
@@ -98,10 +104,31 @@ pub(crate) async fn carry_out(
     for warning in warnings {
         context.printer.warn(&warning);
     }
+    if let Some(calls) = &calls {
+        calls.tell(context);
+    }
     for (host, error) in std::mem::take(&mut deployment.silent) {
         report.add_failure(host, error);
     }
     report
+}
+
+/// The last gate of each host, if it is wanted and can be tried.
+fn calls<'a>(
+    context: &Context,
+    deployment: &'a Deployment,
+    plan: &SitePlan,
+    limits: &Limits,
+) -> Option<CallGate<'a>> {
+    let gate = limits
+        .calls
+        .then(|| CallGate::new(context, &deployment.site, plan))?;
+    gate.inspect_err(|failure| {
+        context
+            .printer
+            .warn(&format!("no call is tried: {failure}"));
+    })
+    .ok()
 }
 
 /// The outcome of an empty plan.

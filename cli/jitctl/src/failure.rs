@@ -110,6 +110,13 @@ impl Diagnostic for Problem {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reports: Vec<String> = self.reports.iter().map(ToString::to_string).collect();
+        f.write_str(&reports.join("; "))
+    }
+}
+
 /// Shows what clap has to say; help and version are no errors.
 pub(crate) fn usage(error: &clap::Error) -> Exit {
     // A closed pipe behind `jitctl --help | head` is not worth a message.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod call_gate;
 mod calls;
 mod commands;
 mod context;

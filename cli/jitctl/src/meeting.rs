@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jitctl_inventory::model::{Role, Tls};
@@ -69,14 +70,16 @@ pub(crate) fn public_site(
 
 /// A room name nobody uses.
 pub(crate) fn room_name(kind: &str) -> String {
-    // Unique enough without randomness: process and time.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Unique enough without randomness: process, time, and how many there were.
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
     format!(
-        "{ROOM_PREFIX}{kind}-{:x}-{:x}",
+        "{ROOM_PREFIX}{kind}-{:x}-{:x}-{:x}",
         std::process::id(),
-        now.as_millis() & 0xff_ffff
+        now.as_millis() & 0xff_ffff,
+        COUNT.fetch_add(1, Ordering::Relaxed)
     )
 }
 

@@ -70,6 +70,7 @@ async fn apply(context: &Context) -> Result<(), Failure> {
         require_all: true,
         check_basis: false,
         gate_seconds: 45,
+        calls: false,
     };
     let report =
         enactment::carry_out(context, &mut deployment, &plan, "secrets rotate", &limits).await;

@@ -121,7 +121,7 @@ impl Run<'_> {
     pub(super) async fn switch_over(mut self) -> HostOutcome {
         let started = Instant::now();
         let counted = self.disturbed_bridges().await;
-        let switched = match self.switch().await {
+        let switched = match self.switch(&counted).await {
             Ok(()) => Ok(()),
             Err(Stop::Error(error)) => Err(error),
             Err(Stop::Red(gate)) => Err(self.roll_back(gate).await),
@@ -129,7 +129,6 @@ impl Run<'_> {
         if let Err(error) = switched {
             return HostOutcome::failed(error);
         }
-        self.wait_for_bridges(&counted).await;
         HostOutcome::Applied {
             release: self.context.plan.release,
             changes: self.context.plan.count(),
@@ -164,8 +163,8 @@ impl Run<'_> {
         self.phase(Phase::Check, steps::check(&self.context)).await
     }
 
-    /// The switch and what follows it.
-    async fn switch(&mut self) -> Result<(), Stop> {
+    /// The switch and what follows it, until the bridges that it disturbs are back.
+    async fn switch(&mut self, disturbed: &[String]) -> Result<(), Stop> {
         let activate = steps::activate(&self.context, self.site.secrets).map_err(|cause| {
             HostError::Random {
                 host: self.name(),
@@ -177,6 +176,8 @@ impl Run<'_> {
         self.phase(Phase::Services, steps::services(&self.context))
             .await?;
         self.wait_for_gates().await?;
+        self.wait_for_bridges(disturbed).await;
+        self.prove().await?;
         if let Some(leaving) = &self.context.plan.leaving {
             let leave = steps::leave(&self.context, leaving);
             return self.phase(Phase::Leave, Some(leave)).await;

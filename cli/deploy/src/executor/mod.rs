@@ -26,6 +26,7 @@ use crate::artifacts::Artifacts;
 use crate::facts::Facts;
 use crate::lease::{self, Holder, LeaseError};
 use crate::plan::SitePlan;
+use crate::proof::Proof;
 use crate::resolved::ResolvedHost;
 use crate::secrets::SecretValues;
 use crate::steps::Phase;
@@ -128,6 +129,8 @@ pub struct Site<'a> {
     pub artifacts: &'a Artifacts,
     /// The secrets.
     pub secrets: &'a dyn SecretValues,
+    /// What proves a host once its own gates are green.
+    pub proof: Option<&'a dyn Proof>,
 }
 
 impl std::fmt::Debug for Site<'_> {

@@ -10,6 +10,7 @@ use jitctl_transport::Remote;
 use super::Event;
 use super::host::{Run, Stop};
 use crate::gates;
+use crate::proof::concerns_calls;
 use crate::steps::Phase;
 
 impl Run<'_> {
@@ -80,6 +81,26 @@ impl Run<'_> {
                     ),
                 });
             }
+        }
+    }
+
+    /// The last gate, by people's own way, where they may feel the change.
+    pub(super) async fn prove(&mut self) -> Result<(), Stop> {
+        let concerned = concerns_calls(self.context.plan);
+        let Some(proof) = self.site.proof.filter(|_| concerned) else {
+            return Ok(());
+        };
+        let host = self.name();
+        self.send(Event::Started {
+            host: host.clone(),
+            phase: Phase::Gates,
+            title: "make a call",
+            done: self.done,
+            total: self.total.max(self.done + 1),
+        });
+        match proof.red(&host).await {
+            None => Ok(()),
+            Some(gate) => Err(Stop::Red(gate)),
         }
     }
 

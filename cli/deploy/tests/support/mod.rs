@@ -240,6 +240,7 @@ impl Host {
             remotes: &remotes,
             artifacts: &Artifacts::default(),
             secrets: &secrets(),
+            proof: None,
         };
         apply(&plan, site, &options, &events).await
     }

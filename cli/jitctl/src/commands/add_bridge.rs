@@ -141,6 +141,7 @@ impl AddBridge {
             require_all: true,
             check_basis: !self.yes,
             gate_seconds: self.gate_limit,
+            calls: false,
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::calls;
 use crate::context::Context;
 use crate::deployment::{Asking, Deployment};
 use crate::enactment::{self, Limits};
@@ -16,8 +15,8 @@ use crate::saved_plan;
 ///
 /// Shows the plan and asks, then carries out exactly that: MAIN first, one bridge, then the other
 /// bridges. A host whose health gates stay red gets its previous state back. A second apply
-/// changes nothing. At the end a call of two goes through each bridge, when this machine can reach
-/// the site as people do.
+/// changes nothing. The last gate of a host is a call of two through its bridge, when the change
+/// concerns calls and this machine can reach the site as people do.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::tail(
     &[
@@ -55,7 +54,7 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "SECONDS", default_value_t = 45)]
     gate_limit: u64,
 
-    /// Do not prove the outcome with a call of two through each bridge.
+    /// Leave out the last gate, a call of two through each bridge.
     #[arg(long)]
     no_call: bool,
 }
@@ -104,13 +103,9 @@ impl Apply {
             require_all: self.all_or_nothing,
             check_basis: asked || self.plan.is_some(),
             gate_seconds: self.gate_limit,
+            // Rooms are pinned at a focus of ours.
+            calls: !self.no_call && deployment.site.inventory().foreign_main().is_none(),
         };
-        let exit = enactment::run(context, &mut deployment, &plan, "apply", &limits).await?;
-        let own = deployment.site.inventory().foreign_main().is_none();
-        if exit == Exit::Success && !self.no_call && own {
-            let names: Vec<_> = plan.hosts.iter().map(|host| host.host.clone()).collect();
-            calls::prove(context, &deployment.site, &names).await?;
-        }
-        Ok(exit)
+        enactment::run(context, &mut deployment, &plan, "apply", &limits).await
     }
 }

@@ -113,6 +113,7 @@ impl RemoveBridge {
             require_all: true,
             check_basis: !self.yes,
             gate_seconds: 45,
+            calls: false,
         };
         let report =
             enactment::carry_out(context, &mut deployment, &plan, "remove-bridge", &limits).await;

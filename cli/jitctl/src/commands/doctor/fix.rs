@@ -92,6 +92,7 @@ async fn bring(context: &Context, on: &str) -> Result<(), Failure> {
         require_all: false,
         check_basis: false,
         gate_seconds: 45,
+        calls: false,
     };
     let why = "doctor --fix";
     let report = enactment::carry_out(context, &mut deployment, &plan, why, &limits).await;
