@@ -1,10 +1,13 @@
 //! What the kernel says of this process.
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Kernel ticks a second: fixed at 100 towards user space on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Over less than this, one tick more or less would look like a load.
+const SHORTEST_SPAN: Duration = Duration::from_secs(1);
 
 /// Bytes of memory in use (resident set); 0 when the kernel does not tell.
 pub fn resident_bytes() -> u64 {
@@ -42,15 +45,23 @@ impl Default for CpuMeter {
 }
 
 impl CpuMeter {
-    /// Share since the last call, 1.0 being all processors; `None` the first time.
+    /// Share since the last measurement, 1.0 being all processors; `None` the first time, and less
+    /// than a second after the last one, which stays the beginning of the next.
     pub fn measure(&mut self, now: Instant) -> Option<f64> {
-        let used = cpu_seconds()?;
-        let (then, used_then) = self.last.replace((now, used))?;
-        let elapsed = now.duration_since(then).as_secs_f64();
-        if elapsed <= 0.0 {
+        self.measure_used(now, cpu_seconds()?)
+    }
+
+    fn measure_used(&mut self, now: Instant, used: f64) -> Option<f64> {
+        let Some((then, used_then)) = self.last else {
+            self.last = Some((now, used));
+            return None;
+        };
+        let elapsed = now.saturating_duration_since(then);
+        if elapsed < SHORTEST_SPAN {
             return None;
         }
-        Some(((used - used_then) / elapsed / self.processors).clamp(0.0, 1.0))
+        self.last = Some((now, used));
+        Some(((used - used_then) / elapsed.as_secs_f64() / self.processors).clamp(0.0, 1.0))
     }
 }
 
@@ -75,6 +86,20 @@ mod tests {
         let stat = "1 (a) b) S 2 3 4 5 6 7 8 9 10 11 250 50 0 0 20";
         assert_eq!(parse_cpu_seconds(stat), Some(3.0));
         assert_eq!(parse_cpu_seconds("garbage"), None);
+    }
+
+    #[test]
+    fn a_short_span_is_no_measurement_and_belongs_to_the_next() {
+        let mut meter = CpuMeter {
+            last: None,
+            processors: 2.0,
+        };
+        let start = Instant::now();
+        assert_eq!(meter.measure_used(start, 1.0), None);
+        let soon = start + Duration::from_millis(1);
+        assert_eq!(meter.measure_used(soon, 1.01), None, "one tick is no load");
+        let later = start + Duration::from_secs(5);
+        assert_eq!(meter.measure_used(later, 2.0), Some(0.1));
     }
 
     #[test]
