@@ -20,7 +20,8 @@ fn prosody_again(lab: &Lab) {
 /// A second process beside the bridge of `h3`, with the nickname of `h2`: a cloned host.
 const CLONE: &str = "
     sed -e 's/^nickname = .*/nickname = \"NICKNAME\"/' -e 's/^private = .*/private = \"127.0.0.1:8089\"/' \
-        -e 's/^port = .*/port = 10009/' /etc/jitctl/bridge.toml > /run/clone.toml
+        -e 's/^port = .*/port = 10009/' -e 's/^listen = .*/listen = \"127.0.0.1:9099\"/' \
+        /etc/jitctl/bridge.toml > /run/clone.toml
     systemd-run -q --unit=clone -p User=jitctl-bridge \
         -p LoadCredential=xmpp-password:/etc/jitctl/credentials/bridge-xmpp-password \
         /usr/lib/jitctl/current-bridge/jitctl-bridge --config /run/clone.toml

@@ -39,9 +39,7 @@ pub(super) fn of(desired: &DesiredHost) -> Expected {
             .iter()
             .map(|file| (file.path.clone(), file.mode))
             .collect(),
-        closed: closed
-            .map(|rule| (rule.port, matches!(rule.from, Source::Only(_))))
-            .collect(),
+        closed: closed.map(|rule| rule.port).collect(),
         media_port: desired
             .firewall
             .rules

@@ -115,9 +115,8 @@ pub struct Expected {
     pub hashes: BTreeMap<String, String>,
     /// Path to mode of files that hold secrets.
     pub private: BTreeMap<String, u32>,
-    /// TCP ports that our own table closes, with the reason that stands in the rule; the flag says
-    /// whether some addresses are let in.
-    pub closed: Vec<(u16, bool)>,
+    /// TCP ports that our own table closes to the world.
+    pub closed: Vec<u16>,
     /// The bridge's media port.
     pub media_port: Option<u16>,
     /// Where MAIN hosts reach the bridge's channels.

@@ -1,5 +1,7 @@
 //! What must be closed: files with secrets, process lists, ports.
 
+use jitctl_templates::ports;
+
 use crate::catalogue;
 use crate::finding::Finding;
 use crate::observe::{Expected, HostFacts, Observation};
@@ -64,11 +66,11 @@ pub(super) fn ports(observation: &Observation) -> Vec<Finding> {
         if !sight.expected.manages_filter() {
             continue;
         }
-        for (port, some_are_let_in) in &sight.expected.closed {
+        for port in &sight.expected.closed {
             let Some(listener) = exposed(facts, *port) else {
                 continue;
             };
-            let check = if *some_are_let_in {
+            let check = if *port == ports::XMPP.number {
                 &catalogue::XMPP_OPEN
             } else {
                 &catalogue::PRIVATE_HTTP_OPEN

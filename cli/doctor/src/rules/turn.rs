@@ -1,6 +1,7 @@
 //! The TURN server: its TLS, its secret, whom it relays to.
 
 use jitctl_inventory::names::HostName;
+use jitctl_templates::ports;
 
 use crate::catalogue;
 use crate::finding::{Finding, Fix};
@@ -66,7 +67,10 @@ pub(super) fn offers(observation: &Observation) -> Vec<Finding> {
                 );
             }
             let mut sockets = facts.listeners.iter();
-            if !sockets.any(|one| one.port == port && one.protocol == *transport) {
+            // The handshake on the port for TLS knows more: coturn without its key opens none.
+            let is_asked_otherwise = port == ports::TURN_TLS.number;
+            let is_open = sockets.any(|one| one.port == port && one.protocol == *transport);
+            if !is_open && !is_asked_otherwise {
                 findings.push(
                     Finding::of(&catalogue::TURN_PORT_UNUSED, Some(name))
                         .what(format!(

@@ -147,7 +147,7 @@ fn healthy() -> Observation {
             ]
             .into(),
             private: [(SECRET_FILE.to_owned(), 0o600)].into(),
-            closed: vec![(5222, true), (8888, false)],
+            closed: vec![5222, 8888],
             ..Expected::default()
         },
         facts: Ok(HostFacts {
