@@ -359,8 +359,52 @@ async fn ask(
         .run(Script::new("connect", "exit 0", Duration::from_secs(5)))
         .await?;
     watch(Stage::Look);
+    let facts = answer(remote, script.clone()).await?;
+    if is_whole(&facts) {
+        return Ok(facts);
+    }
+    // What an answer lacks by chance would be taken for lacking on the host.
+    answer(remote, script).await
+}
+
+async fn answer(remote: &dyn Remote, script: Script) -> Result<HostFacts, RemoteError> {
     let asked = Instant::now();
     let output = remote.run(script).await?;
-    tracing::debug!(host = %desired.host, elapsed = ?asked.elapsed(), "looked");
+    tracing::debug!(elapsed = ?asked.elapsed(), "looked");
     Ok(parse(&output.text(), SystemTime::now(), asked.elapsed()))
+}
+
+/// Whether the answer came to its end, with every secret whose file was seen.
+fn is_whole(facts: &HostFacts) -> bool {
+    let read =
+        |path: &&str| !facts.modes.contains_key(*path) || facts.credentials.contains_key(*path);
+    facts.came_to_its_end && login::CREDENTIALS.iter().all(|path| read(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::observe::host::FileMode;
+
+    #[test]
+    fn an_answer_is_whole_with_its_end_and_every_secret_that_is_there() {
+        let path = login::CREDENTIALS[0];
+        let mut facts = HostFacts::default();
+        assert!(!is_whole(&facts), "cut off");
+        facts.came_to_its_end = true;
+        assert!(is_whole(&facts), "no such file on this host");
+        let mode = FileMode {
+            mode: 0o600,
+            owner: "root".into(),
+            group: "root".into(),
+        };
+        facts.modes.insert(path.into(), mode);
+        assert!(!is_whole(&facts), "seen and not read");
+        facts
+            .credentials
+            .insert(path.into(), SecretString::from("secret"));
+        assert!(is_whole(&facts));
+    }
 }

@@ -52,6 +52,8 @@ pub struct HostFacts {
     pub prosody: Option<String>,
     /// `includes` (lines of Prosody's own file that include ours) and `version` of its package.
     pub server: BTreeMap<String, String>,
+    /// The script's last words came, too.
+    pub came_to_its_end: bool,
     /// Contents of credential files by path.
     pub credentials: BTreeMap<String, SecretString>,
     /// Credentials that stand in an argument list.

@@ -41,6 +41,7 @@ pub(crate) fn parse(text: &str, received: SystemTime, round_trip: Duration) -> H
         bridge: decoded(lines("bridge")),
         focus: decoded(lines("focus")),
         authority: decoded(lines("authority")),
+        came_to_its_end: text.lines().any(|line| line == "@@section end"),
         ..HostFacts::default()
     };
     facts
