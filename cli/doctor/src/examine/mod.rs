@@ -378,7 +378,7 @@ async fn answer(remote: &dyn Remote, script: Script) -> Result<HostFacts, Remote
 fn is_whole(facts: &HostFacts) -> bool {
     let read =
         |path: &&str| !facts.modes.contains_key(*path) || facts.credentials.contains_key(*path);
-    facts.came_to_its_end && login::CREDENTIALS.iter().all(|path| read(path))
+    facts.came_to_its_end && login::CREDENTIALS.iter().all(read)
 }
 
 #[cfg(test)]
