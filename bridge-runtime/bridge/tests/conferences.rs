@@ -20,7 +20,7 @@ use jitctl_wire::brewery::BridgeStats;
 use jitctl_wire::colibri2::{ConferenceModify, Endpoint, ForceMute, Reason, Transport};
 use jitctl_wire::rtp::MediaKind;
 use support::call::{conferences, creation, join, served, source, ssrc, talk};
-use support::turn_until;
+use support::{counted, turn_until};
 
 const MEETING: &str = "060e9835-3d0f-4ae1-84da-72f950d7a1d8";
 
@@ -195,4 +195,40 @@ async fn an_ice_restart_gives_new_credentials_and_the_call_goes_on() {
     assert!(!fresh.candidates.is_empty());
     // The old path carries media until the new one works.
     talk(&mut participants, &mut number, |_, _| true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_does_not_acknowledge_its_messages_loses_them_and_nobody_else_does() {
+    let service = conferences(1).await;
+    let mut participants = three(&service).await;
+    wait_for_channels(&mut participants);
+    let (awake, _asleep) = participants.split_at_mut(2);
+    let padding = "x".repeat(60_000);
+    let flood = format!(
+        r#"{{"colibriClass":"EndpointMessage","to":"cccccccc","msgPayload":{{"p":"{padding}"}}}}"#
+    );
+    turn_until(
+        awake,
+        "a dropped message",
+        |_, _| {},
+        |awake| {
+            // Refused while earlier ones are under way.
+            let _ = awake[0].send_message(Instant::now(), &flood);
+            counted(&service, "slow_channel") > 0
+        },
+    );
+    let greeting = r#"{"colibriClass":"EndpointMessage","to":"bbbbbbbb","msgPayload":{"n":1}}"#;
+    let mut sent = false;
+    turn_until(
+        awake,
+        "a message for the other one",
+        |_, _| {},
+        |awake| {
+            sent = sent || awake[0].send_message(Instant::now(), greeting).is_ok();
+            let mut events = std::iter::from_fn(|| awake[1].poll_event());
+            events.any(|event| {
+                matches!(event, TransportEvent::ChannelMessage(text) if text.contains("msgPayload"))
+            })
+        },
+    );
 }

@@ -15,24 +15,20 @@
 mod mutator;
 mod support;
 
+use std::time::Duration;
+
 use futures_util::SinkExt as _;
-use jitctl_bridge::{ConferenceService as _, MediaConferences};
+use jitctl_bridge::MediaConferences;
 use mutator::Mutator;
 use support::channel::{Client, bridge, dial, endpoint, hear};
-use support::eventually;
+use support::{counted, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const GREETING: &str = r#"{"colibriClass":"EndpointMessage","to":"bbbbbbbb","msgPayload":{"n":1}}"#;
-
-fn counted(conferences: &MediaConferences, name: &str) -> u64 {
-    let found = conferences.dropped().into_iter();
-    found
-        .filter(|(reason, _)| *reason == name)
-        .map(|(_, count)| count)
-        .sum()
-}
 
 /// Two who talk to each other.
 async fn bystanders(conferences: &MediaConferences) -> [Client; 2] {
@@ -44,6 +40,14 @@ async fn bystanders(conferences: &MediaConferences) -> [Client; 2] {
 async fn greet([a, b]: &mut [Client; 2]) {
     a.send(Message::text(GREETING)).await.unwrap();
     hear(b, "EndpointMessage").await;
+}
+
+/// A long message for `to`.
+fn flood(to: &str) -> Message {
+    let padding = "x".repeat(60_000);
+    Message::text(format!(
+        r#"{{"colibriClass":"EndpointMessage","to":"{to}","msgPayload":{{"p":"{padding}"}}}}"#
+    ))
 }
 
 /// The request that opens the channel at `url`, and where to send it.
@@ -129,18 +133,61 @@ async fn a_client_that_does_not_read_loses_its_channel_and_nobody_waits_for_it()
     let mut bystanders = bystanders(&conferences).await;
     let url = endpoint(&conferences, "cccccccc", false).await;
     let _never_read = dial(&url).await.unwrap();
-    let padding = "x".repeat(60_000);
-    let flood = format!(
-        r#"{{"colibriClass":"EndpointMessage","to":"cccccccc","msgPayload":{{"p":"{padding}"}}}}"#
-    );
     let mut sent = 0;
     while counted(&conferences, "websocket_queue_full") == 0 {
-        bystanders[0]
-            .send(Message::text(flood.as_str()))
-            .await
-            .unwrap();
+        bystanders[0].send(flood("cccccccc")).await.unwrap();
         sent += 1;
         assert!(sent < 2000, "somebody buffers without end");
     }
+    greet(&mut bystanders).await;
+}
+
+/// A channel that is dialled and never read again; its side of the connection holds little.
+async fn dial_and_never_read(url: &str) -> Client {
+    let request = url.into_client_request().unwrap();
+    let address = request.uri().authority().unwrap().as_str().parse().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    client_async(request, stream).await.unwrap().0
+}
+
+/// Lets `step` pass on the paused clock, again and again, until `reason` is counted.
+async fn wait_in_virtual_time(conferences: &MediaConferences, reason: &str, step: Duration) {
+    tokio::time::pause();
+    for _ in 0..100 {
+        if counted(conferences, reason) > 0 {
+            tokio::time::resume();
+            return;
+        }
+        tokio::time::advance(step).await;
+        tokio::task::yield_now().await;
+    }
+    panic!("{reason} was not counted");
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_loses_its_channel() {
+    let conferences = bridge().await;
+    let mut bystanders = bystanders(&conferences).await;
+    let url = endpoint(&conferences, "cccccccc", false).await;
+    let _silent = dial_and_never_read(&url).await;
+    greet(&mut bystanders).await;
+    wait_in_virtual_time(&conferences, "websocket_silent", Duration::from_secs(16)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_one_message_too_slowly_loses_its_channel() {
+    let conferences = bridge().await;
+    let mut bystanders = bystanders(&conferences).await;
+    let url = endpoint(&conferences, "cccccccc", false).await;
+    let _slow = dial_and_never_read(&url).await;
+    // More than the sockets hold, fewer than may wait in the queue.
+    for _ in 0..200 {
+        bystanders[0].send(flood("cccccccc")).await.unwrap();
+    }
+    greet(&mut bystanders).await;
+    wait_in_virtual_time(&conferences, "websocket_slow", Duration::from_secs(11)).await;
+    assert_eq!(counted(&conferences, "websocket_queue_full"), 0);
     greet(&mut bystanders).await;
 }

@@ -11,6 +11,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, WorkerSeat, start};
+use jitctl_bridge::{ConferenceService as _, MediaConferences};
 use jitctl_loopback::Participant;
 use jitctl_media::engine::{Engine, Room};
 use jitctl_media::transport::dtls::Identity;
@@ -107,6 +108,13 @@ pub(crate) fn turn_until_joined(participants: &mut [Participant]) {
             open.iter().all(|open| *open)
         },
     );
+}
+
+/// How often the bridge dropped or refused something for `reason`.
+pub(crate) fn counted(conferences: &MediaConferences, reason: &str) -> u64 {
+    let mut reasons = conferences.dropped().into_iter();
+    let found = reasons.find(|(name, _)| *name == reason);
+    found.expect("a known reason").1
 }
 
 /// Waits until `look` finds something.

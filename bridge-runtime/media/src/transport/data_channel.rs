@@ -124,8 +124,12 @@ impl DataChannel {
     /// Associates and opens the channel; call when DTLS is established.
     #[must_use]
     pub fn active(now: Instant) -> Self {
+        Self::connect(now, configuration())
+    }
+
+    fn connect(now: Instant, configuration: TransportConfig) -> Self {
         let mut channel = Self::new(None, true);
-        let client = ClientConfig::new(configuration());
+        let client = ClientConfig::new(configuration);
         channel.association = channel.endpoint.connect(now, client, PEER).ok();
         channel.advance(now);
         channel
@@ -502,8 +506,14 @@ mod tests {
     }
 
     fn connected() -> (Instant, DataChannel, DataChannel) {
+        connected_with(configuration())
+    }
+
+    /// A client of another configuration than ours.
+    fn connected_with(client: TransportConfig) -> (Instant, DataChannel, DataChannel) {
         let now = Instant::now();
-        let (mut client, mut server) = (DataChannel::active(now), DataChannel::passive());
+        let mut client = DataChannel::connect(now, client);
+        let mut server = DataChannel::passive();
         exchange(now, &mut client, &mut server);
         assert_eq!(client.poll_event(), Some(ChannelEvent::Open));
         assert_eq!(server.poll_event(), Some(ChannelEvent::Open));
@@ -560,6 +570,32 @@ mod tests {
         let text = "x".repeat(60_000);
         let refused = (0..100).find_map(|_| server.send(now, &text).err());
         assert_eq!(refused, Some(ChannelError::Full));
+    }
+
+    #[test]
+    fn a_message_longer_than_any_is_dropped_and_counted_and_the_next_one_is_heard() {
+        // A peer that does not keep to what we advertised.
+        let unbounded = configuration().with_max_message_size(2 * MAX_MESSAGE as u32);
+        let (mut now, mut client, mut server) = connected_with(unbounded);
+        let (_, association) = client.association.as_mut().unwrap();
+        let long = vec![b'x'; MAX_MESSAGE + 1];
+        association
+            .stream(0)
+            .unwrap()
+            .write_with_ppi(now, &long, PayloadProtocolIdentifier::String)
+            .unwrap();
+        client.send(now, "short").unwrap();
+        for _ in 0..100 {
+            exchange(now, &mut client, &mut server);
+            now += std::time::Duration::from_millis(100);
+            client.handle_timeout(now);
+            server.handle_timeout(now);
+        }
+        assert_eq!(server.refused().get(Drop::MessageTooLong), 1);
+        assert_eq!(
+            server.poll_event(),
+            Some(ChannelEvent::Message(String::from("short")))
+        );
     }
 
     #[test]
