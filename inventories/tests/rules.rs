@@ -71,6 +71,8 @@ fn cases() -> Vec<(&'static str, &'static str, String)> {
         ("E037", "region", with_host("").replace("[main]", "[main]\n    region: eu")),
         ("E038", "0", with_host("    overrides: { bridge: { media_port: 0 } }\n")),
         ("E038", "3478", main_only("    overrides: { bridge: { media_port: 3478 } }\n    address: { private: [10.0.0.1] }\n").replace("meet.test }", "meet.test, turn: { enabled: true } }")),
+        ("E064", "stun.example.org", with_host("    overrides: { bridge: { stun_servers: [stun.example.org] } }\n")),
+        ("E064", "s t:1", with_host("    overrides: { bridge: { stun_servers: ['[fd00::1]:3478', 's t:1'] } }\n")),
         ("E062", "foreign", with_host("").replace("[bridge]", "[bridge]\n    foreign: { domain: auth.x.test, username: jvb, brewery: a@b.test }")),
         ("E063", "jvb brewery", with_host("").replace("[main]", "[main]\n    foreign: { domain: auth.x.test, username: jvb, brewery: jvb brewery }")),
         ("E039", "b2", b2(address).replace("b1:", "b1:\n    region: eu")),

@@ -171,4 +171,8 @@ pub struct BridgeOverrides {
     /// Whether private addresses are advertised to clients; yes unless set.
     #[serde(default)]
     pub advertise_private: Option<bool>,
+    /// STUN servers, `HOST:PORT` (RFC 8489), that tell the bridge its public address when it
+    /// starts; for hosts behind a NAT whose address nobody can write down.
+    #[serde(default)]
+    pub stun_servers: Vec<String>,
 }

@@ -132,11 +132,16 @@ fn families(inventory: &Inventory) -> Vec<Finding> {
     findings
 }
 
+/// Whether the bridge knows a public address, or asks for it.
+fn has_public(host: &Host) -> bool {
+    !host.address.public.is_empty() || !host.overrides.bridge.stun_servers.is_empty()
+}
+
 fn no_candidate(inventory: &Inventory) -> Vec<Finding> {
     inventory
         .hosts_with(Role::Bridge)
         .filter(|(_, host)| {
-            host.overrides.bridge.advertise_private == Some(false) && host.address.public.is_empty()
+            host.overrides.bridge.advertise_private == Some(false) && !has_public(host)
         })
         .map(|(name, _)| {
             let path = Path::host(name)
@@ -149,7 +154,7 @@ fn no_candidate(inventory: &Inventory) -> Vec<Finding> {
                 "hides its only addresses",
             )
             .also(Path::host(name).key("address"), "no `public:` here")
-            .help("add `address.public`, or advertise the private addresses")
+            .help("add `address.public` or `stun_servers`, or advertise the private addresses")
         })
         .collect()
 }
@@ -161,13 +166,13 @@ fn no_public(inventory: &Inventory) -> Vec<Finding> {
     inventory
         .hosts_with(Role::Bridge)
         .filter(|(_, host)| {
-            host.address.public.is_empty() && host.overrides.bridge.advertise_private != Some(false)
+            !has_public(host) && host.overrides.bridge.advertise_private != Some(false)
         })
         .map(|(name, _)| {
             let message = format!("bridge `{name}` has no public address");
             Finding::new(Path::host(name).key("address"), message, "private only")
                 .on_key()
-                .help("write the address that the world sees under `public:`, also behind NAT")
+                .help("write the address that the world sees under `public:`, also behind NAT; if it changes, name `overrides.bridge.stun_servers`")
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! What hosts carry, and settings that their roles leave without effect.
 
-use super::syntax::{dns_name_fault, plain_name_fault};
+use super::syntax::{dns_name_fault, plain_name_fault, server_fault};
 use super::{Finding, Rule};
 use crate::load::Path;
 use crate::model::{BridgeOverrides, Host, Inventory, Role};
@@ -18,6 +18,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::warning("E036", "`xmpp_via` without a bridge", "`overrides.xmpp_via` says how this host's bridge dials MAIN; a host without a bridge dials nobody.").check(via_override),
     Rule::warning("E037", "region without a bridge", "Only bridges publish a region; on another host it serves `--on region=` at most.").check(region_without_bridge),
     Rule::error("E038", "media port cannot be used", "The media port is one UDP port from 1 to 65535 that no other service of the host uses: with TURN on MAIN, 3478 and 5349 are taken.").check(media_port),
+    Rule::error("E064", "STUN server that is none", "A bridge asks its STUN servers at `HOST:PORT`, such as `stun.example.org:3478`.").check(stun_servers),
     Rule::error("E062", "`foreign` where it cannot be", "`foreign:` marks the MAIN of a site that others keep. Such a site has this one MAIN, and the host carries no bridge of ours: the media port there belongs to theirs.").check(foreign_place),
     Rule::error("E063", "`foreign` that no bridge can use", "`domain` is the XMPP host of the bridges' account, a DNS name; `username` its local part; `brewery` the room as `ROOM@HOST`. `jitctl import` reads all three from the host.").check(foreign_values),
     Rule::warning("E039", "some bridges have no region", "The focus prefers bridges of the participant's region. With regions on some bridges only, the others are chosen last.").check(mixed_regions),
@@ -167,6 +168,30 @@ fn media_port(inventory: &Inventory) -> Vec<Finding> {
                 )
                 .help("leave it out for 10000, or choose another"),
             );
+        }
+    }
+    findings
+}
+
+fn stun_servers(inventory: &Inventory) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, host) in inventory.hosts_with(Role::Bridge) {
+        for (number, server) in host.overrides.bridge.stun_servers.iter().enumerate() {
+            let path = Path::host(name)
+                .key("overrides")
+                .key("bridge")
+                .key("stun_servers")
+                .index(number);
+            if let Some(fault) = server_fault(server) {
+                findings.push(
+                    Finding::new(
+                        path,
+                        format!("`{server}` is no STUN server: {fault}"),
+                        "here",
+                    )
+                    .help("write `HOST:PORT`, such as `stun.example.org:3478`"),
+                );
+            }
         }
     }
     findings

@@ -1,6 +1,6 @@
 //! Small grammars of names, as functions that say what is wrong.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Why `name` is no DNS name (RFC 1035 section 2.3.1, RFC 1123 section 2.1), if it is none.
 pub(crate) fn dns_name_fault(name: &str) -> Option<String> {
@@ -59,6 +59,23 @@ pub(crate) fn plain_name_fault(name: &str) -> Option<String> {
     }
     (!name.starts_with(|letter: char| letter.is_ascii_alphanumeric()))
         .then(|| "it does not start with a letter or digit".to_owned())
+}
+
+/// Why `server` is no `HOST:PORT` with a DNS name or an address, IPv6 in brackets, if it is none.
+pub(crate) fn server_fault(server: &str) -> Option<String> {
+    if server
+        .parse::<SocketAddr>()
+        .is_ok_and(|address| address.port() > 0)
+    {
+        return None;
+    }
+    let Some((host, port)) = server.rsplit_once(':') else {
+        return Some("it has no port".to_owned());
+    };
+    if !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return Some(format!("`{port}` is no port"));
+    }
+    dns_name_fault(host)
 }
 
 /// Why `nickname` cannot be a resource of a room (RFC 7622 section 3.4, stricter: readable ASCII).

@@ -29,6 +29,7 @@ struct BridgeView<'a> {
     media_port: u16,
     public_addresses: Vec<String>,
     advertise_private: bool,
+    stun_servers: &'a [String],
     websocket: Option<String>,
 }
 
@@ -88,6 +89,7 @@ pub(super) fn add(builder: &mut HostBuilder<'_>, scene: &Scene<'_>) -> Result<()
             .bridge
             .advertise_private
             .unwrap_or(true),
+        stun_servers: &scene.host.overrides.bridge.stun_servers,
         websocket: websocket_listener(scene),
     };
     builder.template(

@@ -44,6 +44,7 @@ hosts:
     nickname: v6-3c4d
     region: us
     address: { private: ["fd00::6"] }
+    overrides: { bridge: { stun_servers: ["stun.example.org:3478", "[fd00::7]:3478"] } }
 "#;
 
 pub fn inventory(text: &str) -> Inventory {

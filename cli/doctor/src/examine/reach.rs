@@ -43,6 +43,8 @@ struct Media {
     public_addresses: Vec<IpAddr>,
     #[serde(default = "yes")]
     advertise_private: bool,
+    #[serde(default)]
+    stun_servers: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -63,6 +65,7 @@ pub(super) fn advertised(facts: &HostFacts) -> Option<MediaPort> {
     Some(MediaPort {
         own: own.map(at).filter(|one| !mapped.contains(one)).collect(),
         mapped,
+        asks: !media.stun_servers.is_empty(),
         ..MediaPort::default()
     })
 }
@@ -321,7 +324,12 @@ mod tests {
         assert_eq!(port.mapped, ["203.0.113.7:10000".parse().unwrap()]);
         assert_eq!(port.own, ["10.0.0.2:10000".parse().unwrap()]);
         facts.bridge = facts.bridge.map(|text| text.replace("true", "false"));
-        assert!(advertised(&facts).unwrap().own.is_empty());
+        let port = advertised(&facts).unwrap();
+        assert!(port.own.is_empty() && !port.asks);
+        facts.bridge = facts
+            .bridge
+            .map(|text| text + "stun_servers = [\"stun.example.org:3478\"]\n");
+        assert!(advertised(&facts).unwrap().asks);
     }
 
     #[test]

@@ -209,6 +209,8 @@ pub struct MediaPort {
     pub mapped: Vec<SocketAddr>,
     /// Addresses of its own that it advertises.
     pub own: Vec<SocketAddr>,
+    /// Whether it asks STUN servers for more, which nobody here knows.
+    pub asks: bool,
     /// Who got what.
     pub reaches: Vec<Reach>,
     /// Counters on the bridge around more datagrams, when some stayed without an answer.

@@ -237,7 +237,7 @@ pub(super) fn private_only(observation: &Observation) -> Vec<Finding> {
             let fit = |one: &SocketAddr| {
                 !is_private_address(one.ip()) || bridge.public.contains(&one.ip())
             };
-            if advertised.iter().any(fit) {
+            if bridge.port.asks || advertised.iter().any(fit) {
                 return None;
             }
             let name = bridge.name;
