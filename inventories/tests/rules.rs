@@ -149,6 +149,30 @@ fn all_errors_come_at_once_and_in_order() {
 }
 
 #[test]
+fn addresses_behind_one_that_cannot_be_read_are_judged_at_their_own_places() {
+    let list = "public: [203.0.113.300, 203.0.113.9, 203.0.113.9, 127.0.0.1]";
+    let text = with_host("").replace("public: [203.0.113.2]", list);
+    let found = findings(&text);
+    let marked = found.iter().map(|one| {
+        let place = one.place.as_ref().unwrap();
+        let column = place.column - found[0].place.as_ref().unwrap().column;
+        (
+            one.code,
+            column,
+            &text[place.offset..place.offset + place.length],
+        )
+    });
+    assert_eq!(
+        marked.collect::<Vec<_>>(),
+        [
+            ("E008", 0, "203.0.113.300"),
+            ("E022", 28, "203.0.113.9"),
+            ("E023", 41, "127.0.0.1"),
+        ]
+    );
+}
+
+#[test]
 fn rules_do_not_speak_about_what_was_only_guessed() {
     // The one MAIN has a typing error in its role: "no main" would be noise.
     let codes: Vec<&str> = findings(&with_host("").replace("[main]", "[mian]"))

@@ -178,9 +178,11 @@ impl Walk<'_> {
             let inner = path.index(index);
             let before = self.broken.len();
             let json = self.value(node, item, &inner);
-            if self.broken.len() > before
-                && matches!(item, Shape::Ip | Shape::Choice(_) | Shape::Text)
-            {
+            if self.broken.len() > before && is_scalar(item) {
+                // Left out of a set; a place in a list stays, because rules name items by it.
+                if !unique {
+                    result.push(neutral(item));
+                }
                 continue;
             }
             if unique && result.contains(&json) {
@@ -311,6 +313,10 @@ impl Walk<'_> {
         };
         self.map.insert(path.clone(), spot);
     }
+}
+
+fn is_scalar(shape: &Shape) -> bool {
+    matches!(shape, Shape::Ip | Shape::Choice(_) | Shape::Text)
 }
 
 /// Top-level `x-` keys are the operator's own, for anchors.
