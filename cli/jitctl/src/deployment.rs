@@ -169,14 +169,10 @@ impl Deployment {
 
     /// The failure for hosts that gave no facts, if there are any.
     pub(crate) fn silence(&self) -> Option<Failure> {
-        let mut exit = None;
-        let mut reports = Vec::new();
-        for (_, error) in &self.silent {
-            exit.get_or_insert(Exit::of(error.exit_code()));
+        Failure::all(self.silent.iter().map(|(_, error)| {
             let problem = Problem::new(error.to_string()).help(error.remedy());
-            reports.push(miette::Report::new(problem));
-        }
-        exit.map(|exit| Failure { exit, reports })
+            Failure::new(Exit::of(error.exit_code()), problem)
+        }))
     }
 }
 

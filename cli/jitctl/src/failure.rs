@@ -7,7 +7,9 @@ use std::fmt;
 
 use miette::{Diagnostic, Report};
 
+use crate::arguments::Color;
 use crate::exit::Exit;
+use crate::printer::Printer;
 
 /// Why a command stopped: all reports at once, under one exit code.
 #[derive(Debug)]
@@ -25,6 +27,14 @@ impl Failure {
             exit,
             reports: vec![Report::new(problem)],
         }
+    }
+
+    /// Everything that failed, under the exit code of the first; nothing when nothing did.
+    pub(crate) fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        failures.into_iter().reduce(|mut first, next| {
+            first.reports.extend(next.reports);
+            first
+        })
     }
 
     /// The operator typed or configured something that cannot work.
@@ -119,6 +129,14 @@ impl fmt::Display for Failure {
 
 /// Shows what clap has to say; help and version are no errors.
 pub(crate) fn usage(error: &clap::Error) -> Exit {
+    // What was typed could not be read, so it is looked for by eye.
+    if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let said = error.render().to_string();
+        let (message, help) = said.split_once("\n\n").unwrap_or((&said, ""));
+        let message = message.trim_start_matches("error: ");
+        Printer::new(true, Color::Never, false).failure(&Failure::usage(message, help.trim()));
+        return Exit::Usage;
+    }
     // A closed pipe behind `jitctl --help | head` is not worth a message.
     let _ = error.print();
     if error.use_stderr() {

@@ -61,3 +61,17 @@ fn a_wrong_option_exits_with_3() {
     assert_eq!(output.status.code(), Some(3));
     assert!(output.stdout.is_empty(), "chatter is no data");
 }
+
+#[test]
+fn a_script_that_asks_for_json_gets_its_usage_errors_as_json() {
+    let output = Command::new(env!("CARGO_BIN_EXE_jitctl"))
+        .args(["--json", "aply"])
+        .output()
+        .expect("jitctl starts");
+    assert_eq!(output.status.code(), Some(3));
+    let said: serde_json::Value = serde_json::from_slice(&output.stderr).expect("one JSON value");
+    assert_eq!(said["message"], "unrecognized subcommand 'aply'");
+    let help = said["help"].as_str().expect("a remedy");
+    assert!(help.contains("'apply'"), "{help}");
+    assert_eq!(said["exit"], 3);
+}

@@ -171,9 +171,14 @@ impl Printer {
 
     /// Something to look at before a question; not the result, so it goes to standard error.
     pub(crate) fn chatter_view<V: View + ?Sized>(&self, view: &V) {
-        let text = view.human(self.chatter_style());
-        self.progress
-            .suspend(|| to_stderr(&format!("{}\n", self.mask.apply(&text))));
+        let text = if self.json {
+            serde_json::to_string(view).unwrap_or_default()
+        } else {
+            view.human(self.chatter_style())
+        };
+        if !text.is_empty() {
+            self.chatter_line(&text);
+        }
     }
 
     /// One line of data.
@@ -209,9 +214,9 @@ impl Printer {
         );
     }
 
-    /// Chatter that is JSON already: one line.
-    pub(crate) fn chatter_json(&self, line: &str) {
-        let masked = self.mask.apply(line);
+    /// Chatter as it is, such as a line of JSON.
+    pub(crate) fn chatter_line(&self, text: &str) {
+        let masked = self.mask.apply(text);
         self.progress.suspend(|| to_stderr(&format!("{masked}\n")));
     }
 
@@ -221,8 +226,7 @@ impl Printer {
         } else {
             human.to_owned()
         };
-        let masked = self.mask.apply(&line);
-        self.progress.suspend(|| to_stderr(&format!("{masked}\n")));
+        self.chatter_line(&line);
     }
 
     /// A question, without a line break.

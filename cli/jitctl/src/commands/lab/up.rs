@@ -65,7 +65,7 @@ impl Up {
 pub(crate) fn tell(context: &Context, event: &Event) {
     if context.printer.json() {
         if let Ok(line) = serde_json::to_string(event) {
-            context.printer.chatter_json(&line);
+            context.printer.chatter_line(&line);
         }
         return;
     }
