@@ -89,8 +89,9 @@ impl HostError {
     /// The exit code that this calls for.
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Remote(_) | Self::Lease(LeaseError::Remote(_)) => 5,
-            Self::Lease(_) | Self::LeaseLost { .. } => 6,
+            Self::Remote(_) => 5,
+            Self::Lease(error) => error.exit_code(),
+            Self::LeaseLost { .. } => 6,
             Self::RolledBack { .. } | Self::NotRolledBack { .. } => 7,
             _ => 1,
         }
@@ -108,8 +109,8 @@ impl HostError {
     /// What the operator can do.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Remote(error) | Self::Lease(LeaseError::Remote(error)) => error.remedy(),
-            Self::Lease(_) => "wait, or `jitctl lock release` when that run is dead".to_owned(),
+            Self::Remote(error) => error.remedy(),
+            Self::Lease(error) => error.remedy(),
             Self::LeaseLost { .. } | Self::Moved { .. } => "run `jitctl plan` again".to_owned(),
             Self::Facts { cause, .. } => cause.to_string(),
             Self::Stage { cause, .. } => cause.to_string(),

@@ -159,29 +159,28 @@ pub async fn apply(
     let leased = take_leases(&names, site.remotes, options, events).await;
     let mut ready = Vec::new();
     let mut held = false;
-    let mut unreachable = false;
+    let mut missing = None;
     for (name, result) in leased {
         match result {
             Ok(()) => ready.push(name),
-            Err(LeaseError::Remote(error)) => {
-                unreachable = true;
-                report.set(&name, HostOutcome::failed(HostError::Remote(error)));
-            }
             Err(error) => {
-                held = true;
-                report.set(&name, HostOutcome::failed(HostError::Lease(error)));
+                held |= matches!(error, LeaseError::Held { .. });
+                report.set(&name, HostOutcome::failed(error.into()));
+                missing = Some(name);
             }
         }
     }
-    if held || (unreachable && options.require_all) {
-        let because = if held {
-            "another run holds a host"
-        } else {
-            "a host is unreachable and all are required"
-        };
+    let because = match missing {
+        _ if held => Some("another run holds a host".to_owned()),
+        Some(name) if options.require_all => {
+            Some(format!("`{name}` gave no lease and all are required"))
+        }
+        _ => None,
+    };
+    if let Some(because) = because {
         give_back(&ready, site.remotes, options).await;
         for name in ready {
-            report.set(&name, HostOutcome::skipped(because));
+            report.set(&name, HostOutcome::skipped(&because));
         }
         return report;
     }

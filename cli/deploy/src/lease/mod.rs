@@ -52,12 +52,14 @@ pub struct Holder {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody else has it.
-    #[error("`{host}` is held by {} for `{}`, {} s left", lease.who, lease.why, lease.until - lease.since)]
+    #[error("`{host}` is held by {} for `{}`; it runs out in {left} s", lease.who, lease.why)]
     Held {
         /// Which host.
         host: HostName,
         /// Whose lease.
         lease: Lease,
+        /// Seconds until it runs out, by the host's clock, unless that run goes on.
+        left: i64,
     },
     /// The host could not be asked.
     #[error(transparent)]
@@ -70,6 +72,30 @@ pub enum LeaseError {
         /// Its words.
         cause: String,
     },
+}
+
+impl LeaseError {
+    /// The exit code that this calls for.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Held { .. } => 6,
+            Self::Remote(_) => 5,
+            Self::Failed { .. } => 1,
+        }
+    }
+
+    /// What the operator can do.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Held { host, .. } => {
+                format!("wait for that run; when it is dead, `jitctl lock release --on {host}`")
+            }
+            Self::Remote(error) => error.remedy(),
+            Self::Failed { host, .. } => {
+                format!("look at the free space and at `/var/lib/jitctl` on `{host}`")
+            }
+        }
+    }
 }
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -97,6 +123,7 @@ if [ -f "$state/lease.json" ]; then
     until=$(sed -n 's/.*"until":\([0-9]*\).*/\1/p' "$state/lease.json")
     if [ "${until:-0}" -gt "$now" ] && ! grep -qF "\"id\":\"$id\"" "$state/lease.json"; then
         cat "$state/lease.json"
+        echo "$now"
         exit 75
     fi
 fi
@@ -155,10 +182,11 @@ pub async fn acquire(
     root: &str,
 ) -> Result<(), LeaseError> {
     let output = remote.run(acquire_script(holder, time, root)).await?;
-    match (output.status, Lease::parse(&output.text())) {
+    match (output.status, read(&output.text())) {
         (Some(0), _) => Ok(()),
-        (Some(HELD), Some(lease)) => Err(LeaseError::Held {
+        (Some(HELD), (Some(lease), now)) => Err(LeaseError::Held {
             host: remote.host().clone(),
+            left: lease.until - now,
             lease,
         }),
         _ => Err(failed(remote, &output)),
@@ -220,14 +248,14 @@ pub async fn break_lease(remote: &dyn Remote, root: &str) -> Result<Option<Lease
 /// The host could not be asked.
 pub async fn show(remote: &dyn Remote, root: &str) -> Result<Option<Lease>, LeaseError> {
     let output = remote.run(show_script(root)).await?;
-    let text = output.text();
-    let now: i64 = text
-        .lines()
-        .last()
-        .and_then(|line| line.parse().ok())
-        .unwrap_or(0);
-    let lease = text.lines().next().and_then(Lease::parse);
+    let (lease, now) = read(&output.text());
     Ok(lease.filter(|lease| lease.until > now))
+}
+
+/// A lease, if there is one, and the time on the host's clock below it.
+fn read(text: &str) -> (Option<Lease>, i64) {
+    let now = text.lines().last().and_then(|line| line.parse().ok());
+    (text.lines().next().and_then(Lease::parse), now.unwrap_or(0))
 }
 
 fn failed(remote: &dyn Remote, output: &Output) -> LeaseError {
@@ -262,10 +290,11 @@ mod tests {
         let error = acquire(&remote, &holder("b"), time, root)
             .await
             .unwrap_err();
-        let LeaseError::Held { lease, .. } = error else {
+        let LeaseError::Held { lease, left, .. } = error else {
             panic!("{error}");
         };
         assert_eq!(lease.who, "anna's \"machine\"");
+        assert!((1..=60).contains(&left), "{left} s left of 60");
         release(&remote, "b", root).await.unwrap();
         assert!(show(&remote, root).await.unwrap().is_some());
         release(&remote, "a", root).await.unwrap();

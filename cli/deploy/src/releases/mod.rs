@@ -46,6 +46,32 @@ pub enum RollbackError {
     },
 }
 
+impl RollbackError {
+    /// The exit code that this calls for.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::NoSuchRelease { .. } => 3,
+            Self::Lease(error) => error.exit_code(),
+            Self::Remote(_) => 5,
+            Self::Failed { .. } => 1,
+        }
+    }
+
+    /// What the operator can do.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NoSuchRelease { .. } => {
+                "`jitctl status` shows the present one; each host counts its own".to_owned()
+            }
+            Self::Lease(error) => error.remedy(),
+            Self::Remote(error) => error.remedy(),
+            Self::Failed { .. } => {
+                "`jitctl apply` brings the host back to what the inventory says".to_owned()
+            }
+        }
+    }
+}
+
 /// The release that a rollback goes to: the asked one, else the newest one before the present.
 ///
 /// # Errors
@@ -205,4 +231,38 @@ fn judge(remote: &dyn Remote, output: &jitctl_transport::Output) -> Result<(), R
         host: remote.host().clone(),
         cause: output.stderr.trim().to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jitctl_transport::LocalRemote;
+
+    use super::*;
+
+    fn holder(id: &str) -> Holder {
+        Holder {
+            id: id.to_owned(),
+            who: "anna@desk".to_owned(),
+            why: "jitctl rollback".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_somebody_holds_keeps_its_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_str().unwrap();
+        let remote = LocalRemote::new("b1".into());
+        let mut facts = Facts::bare();
+        facts.manifest.release = 2;
+        facts.releases = [1].into();
+        let time = Duration::from_secs(60);
+        lease::acquire(&remote, &holder("a"), time, root)
+            .await
+            .unwrap();
+        let error = roll_back(&remote, &facts, None, &holder("b"), root)
+            .await
+            .unwrap_err();
+        assert_eq!(error.exit_code(), 6, "{error}");
+        assert!(error.remedy().contains("jitctl lock release --on b1"));
+    }
 }

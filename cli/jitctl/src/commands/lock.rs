@@ -19,25 +19,33 @@ use crate::printer::{Cell, Style, View, table};
         ("jitctl lock show", "who works on which host"),
         ("jitctl lock release --on b1", "after a run that died on another machine"),
     ],
-    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect],
+    EXITS,
 ))]
 pub(crate) struct Lock {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Failure,
+    Exit::Usage,
+    Exit::Connect,
+    Exit::Interrupted,
+];
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show who works on which host, why, and until when.
     #[command(after_long_help = help::tail(
         &[("jitctl lock show", "all hosts")],
-        &[Exit::Success, Exit::Usage, Exit::Connect],
+        EXITS,
     ))]
     Show(Which),
     /// Take leases away from a run that is dead. A run that is alive stops at its next step.
     #[command(after_long_help = help::tail(
         &[("jitctl lock release --on b1", "one host"), ("jitctl lock release --yes", "all, without asking")],
-        &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect],
+        EXITS,
     ))]
     Release {
         #[command(flatten)]
@@ -71,32 +79,45 @@ struct HostLease {
 impl Lock {
     pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let site = context.open()?;
-        let (which, released) = match &self.command {
-            Command::Show(which) => (which, false),
-            Command::Release { which, yes } => {
-                let asked = *yes || context.confirm("Take the leases away?", "--yes").await?;
-                if !asked {
+        let (Command::Show(which) | Command::Release { which, .. }) = &self.command;
+        let remotes = site.remotes(&site.select(which.on.as_deref())?);
+        let release = match self.command {
+            Command::Show(_) => false,
+            Command::Release { yes: true, .. } => true,
+            Command::Release { yes: false, .. } => {
+                let (leases, _) = ask_all(&remotes, false).await;
+                context.printer.chatter_view(&leases);
+                if !context.confirm("Take the leases away?", "--yes").await? {
+                    context.printer.note("nothing was released");
                     return Ok(Exit::Failure);
                 }
-                (which, true)
+                true
             }
         };
-        let remotes = site.remotes(&site.select(which.on.as_deref())?);
-        let mut hosts = Vec::new();
-        let mut silent = None;
-        let answers = join_all(remotes.iter().map(|remote| ask(remote, released))).await;
-        for (remote, answer) in remotes.iter().zip(answers) {
-            match answer {
-                Ok(lease) => hosts.push(HostLease {
-                    host: remote.host().to_string(),
-                    lease,
-                }),
-                Err(error) => silent = Some(failure(error)),
-            }
-        }
-        context.printer.view(&Leases { released, hosts });
-        silent.map_or(Ok(Exit::Success), Err)
+        let (leases, silent) = ask_all(&remotes, release).await;
+        context.printer.view(&leases);
+        Failure::all(silent).map_or(Ok(Exit::Success), Err)
     }
+}
+
+/// The leases of all hosts, given back or not, and why hosts said nothing.
+async fn ask_all(remotes: &[SshRemote], release: bool) -> (Leases, Vec<Failure>) {
+    let mut leases = Leases {
+        released: release,
+        hosts: Vec::new(),
+    };
+    let mut silent = Vec::new();
+    let answers = join_all(remotes.iter().map(|remote| ask(remote, release))).await;
+    for (remote, answer) in remotes.iter().zip(answers) {
+        match answer {
+            Ok(lease) => leases.hosts.push(HostLease {
+                host: remote.host().to_string(),
+                lease,
+            }),
+            Err(error) => silent.push(failure(&error)),
+        }
+    }
+    (leases, silent)
 }
 
 async fn ask(remote: &SshRemote, release: bool) -> Result<Option<Lease>, LeaseError> {
@@ -107,11 +128,9 @@ async fn ask(remote: &SshRemote, release: bool) -> Result<Option<Lease>, LeaseEr
     }
 }
 
-fn failure(error: LeaseError) -> Failure {
-    match error {
-        LeaseError::Remote(error) => error.into(),
-        other => Failure::new(Exit::Locked, Problem::new(other.to_string())),
-    }
+fn failure(error: &LeaseError) -> Failure {
+    let problem = Problem::new(error.to_string()).help(error.remedy());
+    Failure::new(Exit::of(error.exit_code()), problem)
 }
 
 impl View for Leases {
@@ -121,6 +140,9 @@ impl View for Leases {
             .iter()
             .filter(|host| host.lease.is_some())
             .collect();
+        if self.hosts.is_empty() {
+            return String::new();
+        }
         if held.is_empty() {
             return "no host is held".to_owned();
         }

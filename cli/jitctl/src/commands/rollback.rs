@@ -15,14 +15,17 @@ use crate::printer::{Cell, Style, View, table};
 
 /// Put an earlier release back: files, programs and firewall as they were.
 ///
-/// The inventory stays as it is: the next apply brings the hosts back to what it says.
+/// The inventory stays as it is: the next apply brings the hosts back to what it says. Rules that
+/// were given to `ufw` or `firewalld` stay, too; our own table goes back.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::tail(
     &[
         ("jitctl rollback --on b1", "to the release before the present one"),
         ("jitctl rollback --to 7 --yes", "every host to its release 7, without asking"),
     ],
-    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Locked],
+    &[
+        Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Locked, Exit::Interrupted,
+    ],
 ))]
 pub(crate) struct Rollback {
     /// Which hosts: names, `@role`, `region=…`, `label=…`, `*`, `!` for not; commas between.
@@ -79,31 +82,30 @@ impl Rollback {
             let facts = &deployment.facts[&one.host];
             roll_back(remote.as_ref(), facts, Some(one.to), &holder, "")
         });
-        let failed: Vec<Failure> = join_all(moves)
-            .await
-            .into_iter()
-            .filter_map(|result| result.err().as_ref().map(failure))
-            .collect();
-        let mut failed = failed.into_iter();
-        let Some(mut first) = failed.next() else {
-            context.printer.view(&view);
-            return Ok(Exit::Success);
-        };
-        first.reports.extend(failed.flat_map(|next| next.reports));
-        Err(first)
+        let results = join_all(moves).await;
+        let mut done = Vec::new();
+        let mut failed = Vec::new();
+        for (one, result) in view.hosts.into_iter().zip(results) {
+            match result {
+                Ok(_) => done.push(one),
+                Err(error) => failed.push(failure(&error)),
+            }
+        }
+        context.printer.view(&RolledBack { hosts: done });
+        Failure::all(failed).map_or(Ok(Exit::Success), Err)
     }
 }
 
 fn failure(error: &RollbackError) -> Failure {
-    let exit = match error {
-        RollbackError::NoSuchRelease { .. } => Exit::Usage,
-        _ => Exit::Failure,
-    };
-    Failure::new(exit, Problem::new(error.to_string()))
+    let problem = Problem::new(error.to_string()).help(error.remedy());
+    Failure::new(Exit::of(error.exit_code()), problem)
 }
 
 impl View for RolledBack {
     fn human(&self, style: Style) -> String {
+        if self.hosts.is_empty() {
+            return String::new();
+        }
         let rows = self
             .hosts
             .iter()
