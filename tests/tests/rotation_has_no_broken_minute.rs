@@ -72,4 +72,25 @@ fn bridges_change_accounts_one_after_the_other_and_back_again() {
         !String::from_utf8_lossy(&ended.stdout).contains("password"),
         "nothing secret is told"
     );
+    what_cannot_end_is_not_begun(&lab);
+}
+
+/// The secrets stay as they are when a rotation could not come to its end.
+fn what_cannot_end_is_not_begun(lab: &Lab) {
+    let secrets = || std::fs::read_to_string(lab.folder().join("secrets.yaml")).unwrap();
+    let before = secrets();
+    let rotate = |name: &str| lab.run(&["secrets", "rotate", name]);
+    rotate("pki-ca-key").expect(3);
+    rotate("no-such-secret").expect(3);
+
+    let good = lab.inventory();
+    lab.write_inventory(&good.replacen("  h2:\n", "  h2:\n    region: elsewhere\n", 1));
+    let waits = rotate("xmpp-bridge").expect(3);
+    assert!(waits.stderr.contains("other changes wait"), "{waits}");
+    lab.write_inventory(&good);
+
+    lab.lab(&["fault", "power-off", "h3"]).expect(0);
+    let away = rotate("xmpp-bridge").expect(5);
+    assert!(away.stderr.contains("h3"), "{away}");
+    assert_eq!(secrets(), before);
 }

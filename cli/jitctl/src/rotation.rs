@@ -1,7 +1,7 @@
 //! Rolling a secret over: one plan and apply per round, driven by the engine.
 
 use jitctl_deploy::rotate::{RotateError, Round, rotate};
-use jitctl_inventory::secrets::{self, SecretsError, Store, os_random};
+use jitctl_inventory::secrets::{self, Phase, SecretsError, Store, os_random};
 use miette::Report;
 
 use crate::context::Context;
@@ -43,6 +43,7 @@ pub(crate) async fn run(context: &Context, name: &str) -> Result<(), Failure> {
     context.open()?.own_mains()?;
     let location = vault::location(context);
     let mut store = vault::open(context)?.store;
+    may_begin(context, &store, name).await?;
     let mut save = |changed: &Store| {
         secrets::edit(&location, |kept| {
             kept.clone_from(changed);
@@ -55,7 +56,28 @@ pub(crate) async fn run(context: &Context, name: &str) -> Result<(), Failure> {
     };
     rotate(name, &mut store, &mut os_random, &mut save, round)
         .await
-        .map_err(|error| failure(&error))
+        .map_err(failure)
+}
+
+/// Nothing is begun that cannot come to its end: all hosts answer, and no other change waits that
+/// would be carried out unseen. A rotation that was cut off is itself such a change.
+async fn may_begin(context: &Context, store: &Store, name: &str) -> Result<(), Failure> {
+    let Some(phase) = store.phase(name) else {
+        let name = name.to_owned();
+        return Err(SecretsError::Unknown { name }.into());
+    };
+    let deployment = Deployment::prepare(context, None, Asking::Hosts(10)).await?;
+    if let Some(failure) = deployment.silence() {
+        context.printer.note("nothing was changed");
+        return Err(failure);
+    }
+    if phase == Phase::Settled && !deployment.plan()?.is_empty() {
+        return Err(Failure::usage(
+            "other changes wait for an apply and would be carried out, too",
+            "look at them with `jitctl plan`, carry them out with `jitctl apply`, then rotate",
+        ));
+    }
+    Ok(())
 }
 
 /// Plans and applies what the store says now, on all hosts or none.
@@ -83,11 +105,48 @@ async fn apply(context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn failure(error: &RotateError<Stopped>) -> Failure {
-    let exit = match error {
-        RotateError::Store(_) => Exit::Usage,
-        RotateError::Save(stopped) => stopped.exit,
-        _ => Exit::RolledBack,
+/// The rotation's own words first, then what else the round said.
+fn failure(error: RotateError<Stopped>) -> Failure {
+    let mut problem = Problem::new(error.to_string());
+    let (exit, reports) = match error {
+        RotateError::Store(error) => return error.into(),
+        RotateError::Random(error) => return error.into(),
+        RotateError::Save(stopped) => (stopped.exit, stopped.reports),
+        // As it was before: what the failed round calls for.
+        RotateError::TurnedBack { cause, .. } => (cause.exit, cause.reports),
+        RotateError::Stuck { cause, .. } | RotateError::OldStillValid(cause) => {
+            (Exit::Failure, cause.reports)
+        }
     };
-    Failure::new(exit, Problem::new(error.to_string()))
+    let mut reports = reports.into_iter();
+    if let Some(help) = reports.next().as_ref().and_then(|first| first.help()) {
+        problem = problem.help(help.to_string());
+    }
+    let mut failure = Failure::new(exit, problem);
+    failure.reports.extend(reports);
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turned_back(exit: Exit) -> RotateError<Stopped> {
+        let problem = Problem::new("`h1` is held").help("wait for that run");
+        RotateError::TurnedBack {
+            round: Round::Switch,
+            cause: Failure::new(exit, problem).into(),
+        }
+    }
+
+    #[test]
+    fn a_rotation_that_went_back_ends_with_the_code_and_the_remedy_of_its_cause() {
+        for exit in [Exit::Locked, Exit::Connect, Exit::RolledBack] {
+            let failure = failure(turned_back(exit));
+            assert_eq!(failure.exit, exit);
+            assert_eq!(failure.reports.len(), 1);
+            let help = failure.reports[0].help().map(|help| help.to_string());
+            assert_eq!(help.as_deref(), Some("wait for that run"));
+        }
+    }
 }

@@ -151,9 +151,21 @@ pub enum SecretsError {
         /// What was out of order.
         source: RotationError,
     },
+    /// It is issued, not drawn.
+    #[error("`{name}` is issued, not drawn: it cannot be rotated")]
+    #[diagnostic(
+        code(S017),
+        help(
+            "certificates are renewed before their end by `jitctl secrets init`, then `jitctl apply`"
+        )
+    )]
+    Issued {
+        /// The name.
+        name: String,
+    },
     /// The operating system gave no random bytes.
     #[error(transparent)]
-    #[diagnostic(code(S014))]
+    #[diagnostic(code(S016))]
     Random(#[from] RandomError),
     /// The file system.
     #[error("`{}` cannot be {verb}: {source}", path.display())]

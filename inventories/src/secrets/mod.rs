@@ -8,6 +8,7 @@
 //! In memory values are wiped when dropped and `Debug` shows none. The YAML reader and `age` keep
 //! buffers of their own for a moment; those are not wiped.
 
+mod codes;
 mod entry;
 mod error;
 mod file;
@@ -17,6 +18,7 @@ mod seal;
 mod store;
 mod text;
 
+pub use codes::{CODES, Code};
 pub use entry::{Entry, Pair, Phase, RotationError, Single, Slot};
 pub use error::SecretsError;
 pub use file::{IGNORED_BY_GIT, Location, edit, encrypt, open};

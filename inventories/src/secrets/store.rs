@@ -169,8 +169,13 @@ impl Store {
     /// First step of a rotation; see [`Entry::begin`].
     ///
     /// # Errors
-    /// No such secret, or a rotation is under way.
+    /// No such secret, one that others issue, or a rotation is under way.
     pub fn begin(&mut self, name: &str, fresh: SecretString) -> Result<(), SecretsError> {
+        if is_material(name) && self.entries.contains_key(name) {
+            return Err(SecretsError::Issued {
+                name: name.to_owned(),
+            });
+        }
         self.step(name, |entry| entry.begin(fresh))
     }
 
@@ -286,6 +291,17 @@ mod tests {
         ));
         assert!(store.reissue("turn", SecretString::from("two")).is_err());
         assert_eq!(expose(&store, "turn"), "one");
+    }
+
+    #[test]
+    fn a_certificate_is_not_replaced_by_letters() {
+        let mut store = Store::default();
+        store.put("pki-ca-key", SecretString::from("pem")).unwrap();
+        assert!(matches!(
+            store.begin("pki-ca-key", SecretString::from("fresh")),
+            Err(SecretsError::Issued { .. })
+        ));
+        assert_eq!(expose(&store, "pki-ca-key"), "pem");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use jitctl_doctor::catalogue::{self, Check};
 use jitctl_inventory::Severity;
 use jitctl_inventory::rules::{self, Rule};
+use jitctl_inventory::secrets::{CODES, Code};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -42,14 +43,18 @@ impl Explain {
     pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let Some(code) = &self.code else {
             let rules = rules::rules().map(entry);
-            let all = rules.chain(catalogue::checks().map(check_entry)).collect();
-            context.printer.view(&List(all));
+            let all = rules
+                .chain(CODES.iter().map(secret_entry))
+                .chain(catalogue::checks().map(check_entry));
+            context.printer.view(&List(all.collect()));
             return Ok(Exit::Success);
         };
-        let found = match rules::rule(&code.to_ascii_uppercase()) {
-            Some(rule) => Some(entry(rule)),
-            None => catalogue::check(code).map(check_entry),
-        };
+        let upper = code.to_ascii_uppercase();
+        let secret = || CODES.iter().find(|one| one.code == upper);
+        let found = rules::rule(&upper)
+            .map(entry)
+            .or_else(|| secret().map(secret_entry))
+            .or_else(|| catalogue::check(code).map(check_entry));
         let found = found.ok_or_else(|| {
             Failure::usage(
                 format!("there is no code `{code}`"),
@@ -81,6 +86,15 @@ fn check_entry(check: &Check) -> Entry {
                 ""
             }
         ),
+    }
+}
+
+fn secret_entry(code: &Code) -> Entry {
+    Entry {
+        code: code.code,
+        severity: "error",
+        title: code.title,
+        text: code.doc.to_owned(),
     }
 }
 

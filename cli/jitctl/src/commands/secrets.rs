@@ -26,6 +26,7 @@ use crate::vault;
     ],
     &[
         Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Locked, Exit::RolledBack,
+        Exit::Interrupted,
     ],
 ))]
 pub(crate) struct Secrets {
@@ -61,7 +62,7 @@ enum Command {
         &[("jitctl secrets rotate xmpp-bridge", "the bridges' password")],
         &[
             Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Locked,
-            Exit::RolledBack,
+            Exit::RolledBack, Exit::Interrupted,
         ],
     ))]
     Rotate {
@@ -91,7 +92,7 @@ struct Secret {
     name: String,
     kind: &'static str,
     active: Option<&'static str>,
-    phase: String,
+    phase: &'static str,
 }
 
 impl Secrets {
@@ -108,11 +109,8 @@ impl Secrets {
                     Some(Secret {
                         name: name.to_owned(),
                         kind: kind(name, entry),
-                        active: vault.store.active(name).map(|slot| match slot {
-                            secrets::Slot::A => "a",
-                            secrets::Slot::B => "b",
-                        }),
-                        phase: format!("{:?}", entry.phase()).to_lowercase(),
+                        active: vault.store.active(name).map(secrets::Slot::as_str),
+                        phase: entry.phase().as_str(),
                     })
                 });
                 context.printer.view(&Listed {
@@ -180,7 +178,7 @@ impl View for Listed {
                     secret.name.as_str().into(),
                     secret.kind.into(),
                     secret.active.unwrap_or("").into(),
-                    secret.phase.as_str().into(),
+                    secret.phase.into(),
                 ]
             })
             .collect();
