@@ -20,7 +20,7 @@ use crate::printer::{Style, View};
         ("jitctl exec --on @bridge -- systemctl restart jitctl-bridge", "on the bridges"),
         ("jitctl exec --on m1 -- 'journalctl -u prosody | tail -3'", "one argument is a shell line"),
     ],
-    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect],
+    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Interrupted],
 ))]
 pub(crate) struct Exec {
     /// Which hosts: names, `@role`, `region=…`, `label=…`, `*`, `!` for not; commas between.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jitctl_inventory::model::{Role, Tls};
 use jitctl_inventory::names::Domain;
 use jitctl_inventory::scaffold::{SCHEMA_FILE, Scaffold, ScaffoldHost};
-use jitctl_inventory::secrets::os_random;
+use jitctl_inventory::secrets::{IGNORED_BY_GIT, os_random};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -202,7 +202,7 @@ fn ignore_secrets(path: &Path) -> Result<(), Failure> {
     if path.exists() {
         return Ok(());
     }
-    write(path, "secrets.yaml\n.secrets.lock\n")
+    write(path, &format!("{}\n", IGNORED_BY_GIT.join("\n")))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -21,7 +21,10 @@ use crate::saved_plan;
         ("jitctl plan --out monday.json && jitctl apply monday.json", "apply exactly what was reviewed"),
         ("jitctl plan --offline --summary", "without asking the hosts: as if they were new"),
     ],
-    &[Exit::Success, Exit::Failure, Exit::Changes, Exit::Usage, Exit::Connect],
+    &[
+        Exit::Success, Exit::Failure, Exit::Changes, Exit::Usage, Exit::Connect,
+        Exit::Interrupted,
+    ],
 ))]
 pub(crate) struct Plan {
     /// Which hosts: names, `@role`, `region=…`, `label=…`, `*`, `!` for not; commas between.

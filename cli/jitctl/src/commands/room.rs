@@ -31,7 +31,13 @@ pub(crate) struct OneRoom {
     command: Command,
 }
 
-const EXITS: &[Exit] = &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect];
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Failure,
+    Exit::Usage,
+    Exit::Connect,
+    Exit::Interrupted,
+];
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -16,7 +16,7 @@ use crate::printer::{Style, View, table};
         ("jitctl rooms", "one line a meeting"),
         ("jitctl rooms --json | jq '[.rooms[].participants | length] | add'", "how many people meet"),
     ],
-    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect],
+    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Interrupted],
 ))]
 pub(crate) struct Rooms {}
 

@@ -19,7 +19,10 @@ use crate::status::{self, HostStatus, SiteStatus};
         ("jitctl status", "two tables and the URL"),
         ("jitctl status --json | jq '.bridges[] | select(.operational | not)'", "for a monitor"),
     ],
-    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Findings, Exit::Connect],
+    &[
+        Exit::Success, Exit::Failure, Exit::Usage, Exit::Findings, Exit::Connect,
+        Exit::Interrupted,
+    ],
 ))]
 pub(crate) struct Status {
     /// Which hosts: names, `@role`, `region=…`, `label=…`, `*`, `!` for not; commas between.

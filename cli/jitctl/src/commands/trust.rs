@@ -20,7 +20,7 @@ use crate::printer::{Style, View};
         ("jitctl trust b1", "show the key and ask"),
         ("jitctl trust b1 --fingerprint SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU", "accept this key only, without asking"),
     ],
-    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect],
+    &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect, Exit::Interrupted],
 ))]
 pub(crate) struct Trust {
     /// The host's name in the inventory.

@@ -30,7 +30,13 @@ pub(crate) struct User {
     command: Command,
 }
 
-const EXITS: &[Exit] = &[Exit::Success, Exit::Failure, Exit::Usage, Exit::Connect];
+const EXITS: &[Exit] = &[
+    Exit::Success,
+    Exit::Failure,
+    Exit::Usage,
+    Exit::Connect,
+    Exit::Interrupted,
+];
 
 #[derive(Debug, Subcommand)]
 enum Command {
