@@ -46,18 +46,21 @@ impl Context {
             })
     }
 
-    /// Writes the inventory, whole or not at all.
+    /// Writes the inventory, whole or not at all, with the permissions it had. A link stays one.
     pub(crate) fn write_inventory(&self, text: &str) -> Result<(), Failure> {
         let path = &self.inventory_path;
-        let part = path.with_extension("yaml.part");
-        std::fs::write(&part, text)
-            .and_then(|()| std::fs::rename(&part, path))
-            .map_err(|error| {
-                Failure::other(
-                    format!("cannot write `{}`: {error}", path.display()),
-                    "the hosts are changed already: write the host into the inventory by hand",
-                )
-            })
+        let written = std::fs::canonicalize(path).and_then(|path| {
+            let part = path.with_extension("yaml.part");
+            std::fs::write(&part, text)?;
+            std::fs::set_permissions(&part, std::fs::metadata(&path)?.permissions())?;
+            std::fs::rename(&part, &path)
+        });
+        written.map_err(|error| {
+            Failure::other(
+                format!("cannot write `{}`: {error}", path.display()),
+                "the hosts are changed already: write the host into the inventory by hand",
+            )
+        })
     }
 }
 
