@@ -1,4 +1,5 @@
-//! What this machine needs: packages of Debian and a Rust target, installed only when missing.
+//! What this machine needs: packages of Debian, a Rust target and components, installed only when
+//! missing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,9 +9,10 @@ use std::process::Stdio;
 use crate::shell::{self, Result};
 
 /// What the lab runs with, and what a static build links with.
-const PACKAGES: [&str; 11] = [
+const PACKAGES: [&str; 12] = [
     "ca-certificates",
     "curl",
+    "e2fsprogs",
     "iproute2",
     "mmdebstrap",
     "musl-tools",
@@ -96,6 +98,7 @@ fn has_node() -> bool {
 /// run their own, and this machine is not to become one.
 pub(crate) fn for_tests() -> Result<()> {
     run()?;
+    rust_components()?;
     if TEST_PACKAGES.into_iter().all(installed) {
         return Ok(());
     }
@@ -151,6 +154,23 @@ fn rust_target() {
     if let Err(error) = added {
         println!("  {error}");
     }
+}
+
+/// rustup's smallest profile comes without the formatter and the lints.
+fn rust_components() -> Result<()> {
+    for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        let there = shell::cargo()
+            .args([command, "--version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if !there {
+            shell::title(&format!("add the Rust component {component}"));
+            shell::run(shell::program("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the compiler in use can build for musl.
