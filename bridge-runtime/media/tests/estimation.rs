@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::estimation::{meeting, on_steps};
+use support::estimation::{meeting, on_steps, on_sudden_cap};
 
 #[test]
 fn the_estimate_converges_on_a_fixed_link_without_overshoot() {
@@ -25,6 +25,16 @@ fn a_picture_survives_the_collapse_of_a_link() {
         let run = on_steps("collapse", 2, 0, &steps);
         assert!(run.freeze < 1_000, "{run:?}");
         assert!(run.seconds.is_some_and(|seconds| seconds < 5.0), "{run:?}");
+    }
+}
+
+#[test]
+fn a_picture_survives_a_cap_far_below_an_estimate_that_was_never_used() {
+    for (height, capacity) in [(360, 300), (720, 1_000)] {
+        let run = on_sudden_cap("sudden", height, capacity);
+        assert!(run.freeze < 600, "{run:?}");
+        assert!(run.seconds.is_some_and(|seconds| seconds < 1.0), "{run:?}");
+        assert!(run.estimate > capacity * 7 / 10, "{run:?}");
     }
 }
 
@@ -64,7 +74,8 @@ fn two_receivers_share_a_link_without_starving_each_other() {
 #[test]
 fn random_loss_does_not_starve_a_link() {
     let run = on_steps("lossy", 2, 50, &[(1_000, 30)]);
-    assert!((500..=1_100).contains(&run.estimate), "{run:?}");
+    assert!((650..=1_100).contains(&run.estimate), "{run:?}");
+    assert!(run.received > 600, "{run:?}");
 }
 
 #[test]

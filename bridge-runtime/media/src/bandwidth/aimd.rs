@@ -79,11 +79,12 @@ impl RateControl {
         usage: Usage,
         acknowledged: Option<u64>,
         round_trip: Duration,
-        is_idle: bool,
+        is_blind: bool,
     ) {
         match usage {
-            // While little is sent, what arrives says nothing about the path: step by step.
-            Usage::Over if is_idle => {
+            // While little is sent and nothing queues, what arrives says nothing about the path: step
+            // by step.
+            Usage::Over if is_blind => {
                 self.decrease(time, acknowledged.map(|rate| rate.max(self.bitrate)));
             }
             Usage::Over => self.decrease(time, acknowledged),

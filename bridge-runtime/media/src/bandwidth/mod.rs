@@ -35,6 +35,8 @@ const RECOVERY: i64 = 1_000_000;
 
 /// Bounds of an estimate, bit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Time that a probe's result stands for, microseconds.
+const PROOF: i64 = 1_000_000;
 pub struct BandwidthConfig {
     /// Assumed before anything is known.
     pub start: u64,
@@ -72,6 +74,8 @@ pub struct BandwidthEstimator {
     round_trip: Duration,
     estimate: u64,
     has_feedback: bool,
+    /// What a probe showed last, and when, microseconds.
+    proven: Option<(u64, i64)>,
     stated: Option<u64>,
     /// Packets of the feedback at hand; kept to reuse its memory.
     batch: Vec<Acknowledged>,
@@ -95,6 +99,7 @@ impl BandwidthEstimator {
             round_trip: Duration::from_millis(200),
             estimate: config.start,
             has_feedback: false,
+            proven: None,
             stated: None,
             batch: Vec::with_capacity(256),
             config,
@@ -164,10 +169,12 @@ impl BandwidthEstimator {
         match (self.trendline.usage(), probed) {
             (Usage::Over, _) => {
                 self.probes.abort();
-                let acknowledged = self.passing();
+                let acknowledged = self.passing(time);
+                // Behind a queue arrivals tell what the path carries, however little was sent.
+                let is_blind = is_idle && self.busy.rate().is_none();
                 if self.rate.may_reduce(time, acknowledged, self.round_trip) {
                     self.rate
-                        .update(time, Usage::Over, acknowledged, self.round_trip, is_idle);
+                        .update(time, Usage::Over, acknowledged, self.round_trip, is_blind);
                 }
             }
             (_, Some(probed)) => {
@@ -175,6 +182,7 @@ impl BandwidthEstimator {
                 self.rate.set(time, probed.max(floor));
                 self.loss.raise(probed.max(floor));
             }
+                self.proven = Some((probed, time));
             (usage, None) => self
                 .rate
                 .update(time, usage, acknowledged, self.round_trip, is_idle),
@@ -182,7 +190,7 @@ impl BandwidthEstimator {
     }
 
     fn update(&mut self, time: i64) {
-        let passing = self.passing();
+        let passing = self.passing(time);
         let bound = self
             .loss
             .update(time, self.round_trip, self.rate.bitrate(), passing);
@@ -197,11 +205,20 @@ impl BandwidthEstimator {
     }
 
     /// What gets through a path that is full, as far as anything tells.
-    fn passing(&self) -> Option<u64> {
+    fn passing(&self, time: i64) -> Option<u64> {
         let acknowledged = self.acknowledged.under_pressure()?;
-        // Little below the mean, spacing is chance, or others' share of the path.
-        let collapsed = self.busy.rate().filter(|busy| *busy < acknowledged / 2);
-        Some(collapsed.unwrap_or(acknowledged))
+        // Little below the mean, spacing is chance, or others' share of the path; but a mean of less
+        // than may be sent is no measure of the path.
+        let least = if self.idle.is_idle() {
+            acknowledged
+        } else {
+            acknowledged / 2
+        };
+        let collapsed = self.busy.rate().filter(|busy| *busy < least);
+        // Right after a probe the mean is still that of the time before.
+        let proven = self.proven.filter(|(_, at)| time - at < PROOF);
+        let proven = proven.map_or(0, |(rate, _)| rate);
+        Some(collapsed.unwrap_or(acknowledged.max(proven)))
     }
 
     /// Takes a receiver's own estimate, used while there is no transport-wide feedback.

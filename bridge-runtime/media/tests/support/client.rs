@@ -14,7 +14,7 @@ use jitctl_media::source::{MediaKind, SourceDescription};
 use super::decoder::Decoder;
 use super::{Datagram, LEVEL_ID, OPUS, RTX, TRANSPORT_ID, VP8};
 
-/// Bytes per frame of each encoding at 30 frames a second: 150, 500 and 1500 kbit/s.
+/// Bytes in 33 ms of each encoding: 150, 500 and 1500 kbit/s.
 const FRAME_BYTES: [usize; 3] = [625, 2083, 6250];
 const PATTERN: [u8; 4] = [0, 2, 1, 2];
 const MTU: usize = 1100;
@@ -53,6 +53,10 @@ pub struct Client {
     pub max_height: i32,
     /// By SSRC.
     pub decoders: BTreeMap<u32, Decoder>,
+    /// Milliseconds between frames; the rates stay.
+    pub frame_interval: u64,
+    /// Whether a key frame of one encoding brings one of each, as browsers do it with VP8.
+    pub keys_together: bool,
     /// Audio packets by SSRC: time and sequence number.
     pub audio: BTreeMap<u32, Vec<(u64, u16)>>,
     pub mids: BTreeMap<u32, String>,
@@ -112,6 +116,8 @@ impl Client {
             mids: BTreeMap::new(),
             rtx_of: BTreeMap::new(),
             retransmissions: 0,
+            frame_interval: 33,
+            keys_together: false,
             key_frames_sent: 0,
             key_frame_requests: 0,
             nacks_received: 0,
@@ -217,7 +223,8 @@ impl Client {
                 is_rtcp: false,
             });
         }
-        if self.sends_video && milliseconds % 33 == (u64::from(self.number) * 7) % 33 {
+        let interval = self.frame_interval;
+        if self.sends_video && milliseconds % interval == (u64::from(self.number) * 7) % interval {
             self.frame += 1;
             for encoding in 0..3 {
                 self.encode(milliseconds, encoding);
@@ -242,6 +249,7 @@ impl Client {
         }
         let mut temporal = PATTERN[self.frame as usize % 4];
         let key = encoder.wants_key;
+        let interval = self.frame_interval as usize;
         if key {
             temporal = 0;
             encoder.wants_key = false;
@@ -251,7 +259,7 @@ impl Client {
         if temporal == 0 {
             encoder.tl0 = encoder.tl0.wrapping_add(1);
         }
-        let size = FRAME_BYTES[encoding] * if key { 4 } else { 1 };
+        let size = FRAME_BYTES[encoding] * interval / 33 * if key { 4 } else { 1 };
         let timestamp = encoder
             .timestamp_offset
             .wrapping_add((milliseconds * 90) as u32);
@@ -458,7 +466,7 @@ impl Client {
                 RtcpPacket::PictureLoss { media } => {
                     self.key_frame_requests += 1;
                     for encoder in &mut self.encoders {
-                        encoder.wants_key |= encoder.ssrc == media.0;
+                        encoder.wants_key |= encoder.ssrc == media.0 || self.keys_together;
                     }
                 }
                 RtcpPacket::Nack { media, lost } => {

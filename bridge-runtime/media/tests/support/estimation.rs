@@ -32,7 +32,7 @@ impl Convergence {
     pub fn expected_seconds(&self) -> Option<f64> {
         let before = self.before?;
         let goal = self.capacity * 70 / 100;
-        (before < goal).then(|| (goal as f64 / before as f64).ln() / 1.08_f64.ln())
+        (before > 0 && before < goal).then(|| (goal as f64 / before as f64).ln() / 1.08_f64.ln())
     }
 }
 
@@ -65,10 +65,25 @@ pub fn on_steps(
 ) -> Convergence {
     let mut world = meeting(senders);
     world.participants[0].down.loss = loss;
+    through(&mut world, name, steps)
+}
+
+/// One camera of `height` lines as browsers send it, 15 frames a second, over a way that is as wide
+/// as can be and then narrows to `capacity` kbit/s: the estimate was far above what was sent.
+pub fn on_sudden_cap(name: &'static str, height: i32, capacity: u64) -> Convergence {
+    let mut world = meeting(1);
+    world.constrain(0, -1, height, &[]);
+    let camera = &mut world.participants[1].client;
+    camera.frame_interval = 66;
+    camera.keys_together = true;
+    through(&mut world, name, &[(0, 10), (capacity, 20)])
+}
+
+fn through(world: &mut World, name: &'static str, steps: &[(u64, u64)]) -> Convergence {
     let mut outcome = (None, 0, 0);
     for (capacity, seconds) in steps {
         world.participants[0].down.rate = capacity * 1000;
-        outcome = observe(&mut world, *capacity, *seconds);
+        outcome = observe(world, *capacity, *seconds);
     }
     let (_, capacity_seconds) = steps[steps.len() - 1];
     let end = world.milliseconds();
@@ -165,6 +180,8 @@ pub fn table() -> Vec<Convergence> {
         on_steps("fixed 4 Mbit/s", 4, 0, &[(4_000, 30)]),
         on_steps("step down 3 -> 1 Mbit/s", 3, 0, &[(3_000, 20), (1_000, 20)]),
         on_steps("step down 2 -> 0.3 Mbit/s", 2, 0, &[(2_000, 20), (300, 20)]),
+        on_sudden_cap("unlimited -> 1 Mbit/s", 720, 1_000),
+        on_sudden_cap("unlimited -> 0.3 Mbit/s", 360, 300),
         on_steps("step up 0.5 -> 2.5 Mbit/s", 3, 0, &[(500, 20), (2_500, 30)]),
         on_steps("1 Mbit/s, 2 % loss", 2, 20, &[(1_000, 30)]),
         on_steps("1 Mbit/s, 5 % loss", 2, 50, &[(1_000, 30)]),
