@@ -139,3 +139,28 @@ fn a_stated_estimate_is_used_by_receivers_without_transport_feedback() {
     );
     assert!(decoder.shown_in(4_000, 5_000).count() > 20);
 }
+
+#[test]
+fn a_sender_without_transport_feedback_is_told_what_its_way_up_carries() {
+    use jitctl_media::conference::EndpointDescription;
+
+    let mut world = support::World::new();
+    world.ignore_sender_constraints = true;
+    let other = world.join();
+    let sender = world.join_as(EndpointDescription::new("plain"), false);
+    world.run(5_000);
+    let wide = world.participants[sender].client.stated.clone();
+    assert!((4..=6).contains(&wide.len()), "{wide:?}");
+    assert!(wide.iter().all(|(_, rate)| *rate > 2_200_000), "{wide:?}");
+
+    world.participants[sender].up.rate = 1_000_000;
+    world.run(5_000);
+    let narrow = &world.participants[sender].client.stated[wide.len()..];
+    let (time, _) = narrow.iter().find(|(_, rate)| *rate < 1_100_000).unwrap();
+    assert!(*time < 6_000, "{narrow:?}");
+    let (_, last) = narrow.last().unwrap();
+    assert!((500_000..1_100_000).contains(last), "{narrow:?}");
+    // Who counts transport-wide is told by that.
+    assert_eq!(world.participants[other].client.stated, []);
+    assert_eq!(world.participants[sender].client.transport_feedback, 0);
+}

@@ -1,4 +1,5 @@
-//! Estimate of the way down to one receiver, from its transport-wide feedback.
+//! Estimate of the way down to one receiver, from its transport-wide feedback; [`IncomingEstimator`] has
+//! the way up.
 //!
 //! After the published design of Google congestion control (Carlucci et al., "Analysis and
 //! design of the Google congestion control for WebRTC", 2016, and draft-ietf-rmcat-gcc-02):
@@ -11,6 +12,7 @@ mod aimd;
 mod busy;
 mod history;
 mod idle;
+mod incoming;
 mod inter_arrival;
 mod loss;
 mod probe;
@@ -23,6 +25,7 @@ use aimd::RateControl;
 use busy::BusyPath;
 use history::{Acknowledged, SentHistory};
 use idle::IdleDetector;
+pub use incoming::IncomingEstimator;
 use inter_arrival::InterArrival;
 use loss::LossControl;
 use probe::{ProbeController, ProbeResults};
@@ -32,11 +35,11 @@ use crate::rtcp::TransportFeedback;
 
 /// Time after a decrease in which queues drain, microseconds.
 const RECOVERY: i64 = 1_000_000;
+/// Time that a probe's result stands for, microseconds.
+const PROOF: i64 = 1_000_000;
 
 /// Bounds of an estimate, bit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-/// Time that a probe's result stands for, microseconds.
-const PROOF: i64 = 1_000_000;
 pub struct BandwidthConfig {
     /// Assumed before anything is known.
     pub start: u64,
@@ -71,11 +74,11 @@ pub struct BandwidthEstimator {
     idle: IdleDetector,
     probes: ProbeController,
     results: ProbeResults,
+    /// What a probe showed last, and when, microseconds.
+    proven: Option<(u64, i64)>,
     round_trip: Duration,
     estimate: u64,
     has_feedback: bool,
-    /// What a probe showed last, and when, microseconds.
-    proven: Option<(u64, i64)>,
     stated: Option<u64>,
     /// Packets of the feedback at hand; kept to reuse its memory.
     batch: Vec<Acknowledged>,
@@ -96,10 +99,10 @@ impl BandwidthEstimator {
             idle: IdleDetector::new(),
             probes: ProbeController::new(),
             results: ProbeResults::default(),
+            proven: None,
             round_trip: Duration::from_millis(200),
             estimate: config.start,
             has_feedback: false,
-            proven: None,
             stated: None,
             batch: Vec::with_capacity(256),
             config,
@@ -179,10 +182,10 @@ impl BandwidthEstimator {
             }
             (_, Some(probed)) => {
                 let floor = acknowledged.unwrap_or(0) * 85 / 100;
+                self.proven = Some((probed, time));
                 self.rate.set(time, probed.max(floor));
                 self.loss.raise(probed.max(floor));
             }
-                self.proven = Some((probed, time));
             (usage, None) => self
                 .rate
                 .update(time, usage, acknowledged, self.round_trip, is_idle),

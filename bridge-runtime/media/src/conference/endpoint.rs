@@ -6,6 +6,7 @@ use super::media::NegotiatedMedia;
 use super::pacing::Pacer;
 use super::send::{OVERHEAD, SendState};
 use crate::allocation::{Allocation, AudioSubscription, ReceiverSettings};
+use crate::bandwidth::IncomingEstimator;
 use crate::cache::SentLog;
 use crate::identifiers::{EndpointId, SourceIndex, Ssrc};
 use crate::projection::Projection;
@@ -38,6 +39,8 @@ pub(super) struct Endpoint {
     pub(super) was_reported_timed_out: bool,
     pub(super) sources: Vec<SourceIndex>,
     pub(super) arrivals: ArrivalRecorder,
+    /// For a sender that has to be told what its way up carries.
+    pub(super) incoming: Option<Box<IncomingEstimator>>,
     pub(super) round_trip: Duration,
     /// Share of what was sent to it that did not arrive, as it last reported; of 256.
     pub(super) reported_loss: u8,

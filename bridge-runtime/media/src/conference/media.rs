@@ -184,6 +184,12 @@ impl NegotiatedMedia {
         }
     }
 
+    /// Whether the endpoint wants to be told what its way up carries: it sends nothing to tell
+    /// that from at its own end.
+    pub(super) const fn wants_estimates(&self) -> bool {
+        self.remb && !self.transport_cc && self.extensions.absolute_send_time != 0
+    }
+
     pub(super) fn codec(&self, payload_type: u8) -> Option<Codec> {
         self.payloads[usize::from(payload_type & 0x7f)].map(|payload| payload.codec)
     }

@@ -39,6 +39,7 @@ use send::SendState;
 use source::Source;
 
 use crate::allocation::{Allocation, AudioSubscription, ReceiverSettings};
+use crate::bandwidth::IncomingEstimator;
 use crate::identifiers::{EndpointId, EndpointIndex, SourceIndex, SourceName, Ssrc};
 use crate::rtcp::ArrivalRecorder;
 use crate::source::{MediaKind, RateMeter, SourceDescription};
@@ -175,6 +176,7 @@ impl Conference {
             was_reported_timed_out: false,
             sources: Vec::new(),
             arrivals: ArrivalRecorder::new(now),
+            incoming: None,
             round_trip: Duration::from_millis(100),
             reported_loss: 0,
             settings: ReceiverSettings::default(),
@@ -239,6 +241,7 @@ impl Conference {
         endpoint: EndpointIndex,
         media: &[MediaDescription],
     ) -> Result<(), ConferenceError> {
+        let (epoch, bandwidth) = (self.epoch, self.config.bandwidth);
         let endpoint = self
             .endpoint_mut(endpoint)
             .ok_or(ConferenceError::UnknownEndpoint)?;
@@ -248,6 +251,11 @@ impl Conference {
         endpoint.send.extensions = endpoint.media.extensions;
         endpoint.send.uses_transport_sequence = endpoint.media.transport_cc;
         endpoint.needs_allocation = true;
+        if !endpoint.media.wants_estimates() {
+            endpoint.incoming = None;
+        } else if endpoint.incoming.is_none() {
+            endpoint.incoming = Some(Box::new(IncomingEstimator::new(epoch, bandwidth)));
+        }
         Ok(())
     }
 

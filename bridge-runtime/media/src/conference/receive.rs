@@ -52,7 +52,7 @@ impl Conference {
         endpoint.last_activity = Some(now);
         endpoint.was_reported_timed_out = false;
         let ids = endpoint.media.extensions;
-        note_transport_sequence(now, endpoint, &header, packet);
+        note_arrival(now, endpoint, &header, packet);
         let Some(route) = self
             .routes
             .get(&header.ssrc)
@@ -363,7 +363,19 @@ impl Conference {
     }
 }
 
-fn note_transport_sequence(now: Instant, endpoint: &mut Endpoint, header: &Header, packet: &[u8]) {
+/// Notes what tells how wide the sender's way up is.
+fn note_arrival(now: Instant, endpoint: &mut Endpoint, header: &Header, packet: &[u8]) {
+    if let Some(incoming) = &mut endpoint.incoming {
+        let id = endpoint.media.extensions.absolute_send_time;
+        if let Some(extension) = header.extension(packet, id)
+            && let &[high, middle, low, ..] = extension.data(packet)
+        {
+            let send_time = u32::from_be_bytes([0, high, middle, low]);
+            let length = packet.len() + OVERHEAD;
+            incoming.packet_received(now, send_time, length, endpoint.round_trip);
+        }
+        return;
+    }
     let id = endpoint.media.extensions.transport_sequence;
     if id == 0 {
         return;

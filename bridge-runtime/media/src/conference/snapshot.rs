@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Conference;
 use crate::allocation::SourceAllocation;
+use crate::bandwidth::IncomingEstimator;
 use crate::identifiers::EndpointIndex;
 use crate::source::MediaKind;
 
@@ -191,6 +192,7 @@ impl Conference {
                     "settings": endpoint.settings,
                     "estimated_bandwidth": endpoint.send.bandwidth.estimate(),
                     "is_estimate_founded": endpoint.send.bandwidth.is_founded(),
+                    "stated_estimate": endpoint.incoming.as_deref().and_then(IncomingEstimator::stated),
                     "target_bitrate": endpoint.allocation.target_bitrate,
                     "ideal_bitrate": endpoint.allocation.ideal_bitrate,
                     "is_oversending": endpoint.allocation.is_oversending,

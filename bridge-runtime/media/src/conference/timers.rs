@@ -7,7 +7,7 @@ use super::egress::Egress;
 use super::event::Event;
 use super::feedback::RTCP_LENGTH;
 use crate::channel::ChannelMessage;
-use crate::identifiers::{EndpointIndex, SourceIndex};
+use crate::identifiers::{EndpointIndex, SourceIndex, Ssrc};
 use crate::rtcp::{ReportBlock, RtcpWriter};
 
 /// Interval of everything that is checked often.
@@ -46,6 +46,7 @@ impl Conference {
             self.next_tick = now + TICK;
         }
         self.send_transport_feedback(now, egress);
+        self.send_estimates(now, egress);
         self.repeat_nacks(now, egress);
         if now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
@@ -120,6 +121,35 @@ impl Conference {
                 .write(now, &mut writer, sender, media)
                 .is_some()
             {
+                let length = writer.len();
+                egress.rtcp(EndpointIndex(position as u32), length, |room| {
+                    room.copy_from_slice(&buffer[..length]);
+                });
+            }
+        }
+    }
+
+    /// Tells senders without transport-wide feedback what their way up carries.
+    fn send_estimates<E: Egress>(&mut self, now: Instant, egress: &mut E) {
+        for position in 0..self.endpoints.len() {
+            let Some(endpoint) = self.endpoints[position].as_deref_mut() else {
+                continue;
+            };
+            let incoming = endpoint.incoming.as_mut().filter(|_| endpoint.is_ready);
+            let Some(bitrate) = incoming.and_then(|incoming| incoming.poll_statement(now)) else {
+                continue;
+            };
+            let own = endpoint.sources.iter();
+            let streams: Vec<Ssrc> = own
+                .filter_map(|index| self.sources.get(index.as_usize())?.as_deref())
+                .filter(|source| source.is_video())
+                .flat_map(|source| &source.encodings)
+                .map(|encoding| encoding.description.ssrc)
+                .collect();
+            let mut buffer = [0; RTCP_LENGTH];
+            let mut writer = RtcpWriter::new(&mut buffer);
+            let written = writer.receiver_estimate(self.feedback_video, bitrate, &streams);
+            if written.is_some() {
                 let length = writer.len();
                 egress.rtcp(EndpointIndex(position as u32), length, |room| {
                     room.copy_from_slice(&buffer[..length]);
@@ -296,7 +326,7 @@ impl Conference {
 
 fn write_report<E: Egress>(
     receiver: EndpointIndex,
-    sender: crate::identifiers::Ssrc,
+    sender: Ssrc,
     blocks: &[ReportBlock],
     egress: &mut E,
 ) {

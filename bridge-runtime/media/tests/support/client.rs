@@ -12,7 +12,7 @@ use jitctl_media::rtp::{Header, HeaderFields, write_header};
 use jitctl_media::source::{MediaKind, SourceDescription};
 
 use super::decoder::Decoder;
-use super::{Datagram, LEVEL_ID, OPUS, RTX, TRANSPORT_ID, VP8};
+use super::{Datagram, LEVEL_ID, OPUS, RTX, SEND_TIME_ID, TRANSPORT_ID, VP8};
 
 /// Bytes in 33 ms of each encoding: 150, 500 and 1500 kbit/s.
 const FRAME_BYTES: [usize; 3] = [625, 2083, 6250];
@@ -45,18 +45,20 @@ pub struct Client {
     audio_sequence: u16,
     audio_packet: u64,
     transport_sequence: u16,
+    /// Absolute send time of what leaves now.
+    send_time: [u8; 3],
     arrivals: ArrivalRecorder,
     /// Loudness of what it says, 0 for silence.
     pub loudness: u8,
     pub sends_video: bool,
     pub sends_audio: bool,
     pub max_height: i32,
-    /// By SSRC.
-    pub decoders: BTreeMap<u32, Decoder>,
     /// Milliseconds between frames; the rates stay.
     pub frame_interval: u64,
     /// Whether a key frame of one encoding brings one of each, as browsers do it with VP8.
     pub keys_together: bool,
+    /// By SSRC.
+    pub decoders: BTreeMap<u32, Decoder>,
     /// Audio packets by SSRC: time and sequence number.
     pub audio: BTreeMap<u32, Vec<(u64, u16)>>,
     pub mids: BTreeMap<u32, String>,
@@ -70,6 +72,8 @@ pub struct Client {
     pub sender_reports: Vec<(u64, u32, SenderInfo)>,
     pub receiver_reports: u64,
     pub transport_feedback: u64,
+    /// Time and value of estimates that the bridge stated, bit/s.
+    pub stated: Vec<(u64, u64)>,
     pub padding_received: u64,
     pub received_bytes: u64,
     outbox: Vec<Datagram>,
@@ -106,24 +110,26 @@ impl Client {
             audio_sequence: 65_500,
             audio_packet: 0,
             transport_sequence: 65_000,
+            send_time: [0; 3],
             arrivals: ArrivalRecorder::new(start),
             loudness: 0,
             sends_video: true,
             sends_audio: true,
             max_height: -1,
+            frame_interval: 33,
+            keys_together: false,
             decoders: BTreeMap::new(),
             audio: BTreeMap::new(),
             mids: BTreeMap::new(),
             rtx_of: BTreeMap::new(),
             retransmissions: 0,
-            frame_interval: 33,
-            keys_together: false,
             key_frames_sent: 0,
             key_frame_requests: 0,
             nacks_received: 0,
             sender_reports: Vec::new(),
             receiver_reports: 0,
             transport_feedback: 0,
+            stated: Vec::new(),
             padding_received: 0,
             received_bytes: 0,
             outbox: Vec::new(),
@@ -185,6 +191,8 @@ impl Client {
         let mut elements: Vec<(u8, &[u8])> = vec![];
         if self.with_transport_cc {
             elements.push((TRANSPORT_ID, &sequence));
+        } else {
+            elements.push((SEND_TIME_ID, &self.send_time));
         }
         let level = level.map(|level| [127 - level]);
         if let Some(level) = &level {
@@ -200,6 +208,8 @@ impl Client {
     /// What it sends in this millisecond.
     pub fn produce(&mut self, now: Instant) -> Vec<Datagram> {
         let milliseconds = self.elapsed(now);
+        let [_, send_time @ ..] = (((milliseconds << 18) / 1000) as u32).to_be_bytes();
+        self.send_time = send_time;
         if self.sends_audio && milliseconds % 20 == u64::from(self.number) % 20 {
             self.audio_sequence = self.audio_sequence.wrapping_add(1);
             self.audio_packet += 1;
@@ -239,6 +249,7 @@ impl Client {
         let is_wanted = self.max_height < 0
             || (self.max_height > 0 && (height <= self.max_height || encoding == 0));
         let number = self.number as u8;
+        let interval = self.frame_interval as usize;
         let encoder = &mut self.encoders[encoding];
         if is_wanted && !encoder.is_active {
             encoder.wants_key = true;
@@ -249,7 +260,6 @@ impl Client {
         }
         let mut temporal = PATTERN[self.frame as usize % 4];
         let key = encoder.wants_key;
-        let interval = self.frame_interval as usize;
         if key {
             temporal = 0;
             encoder.wants_key = false;
@@ -481,6 +491,9 @@ impl Client {
                 }
                 RtcpPacket::ReceiverReport { .. } => self.receiver_reports += 1,
                 RtcpPacket::TransportFeedback(_) => self.transport_feedback += 1,
+                RtcpPacket::ReceiverEstimate(estimate) => {
+                    self.stated.push((milliseconds, estimate.bitrate));
+                }
                 _ => {}
             }
         }

@@ -91,7 +91,7 @@ impl Egress for Collector {
     }
 }
 
-/// What browsers negotiate, VP8 only.
+/// What browsers negotiate, VP8 only; those without transport-wide feedback know REMB.
 pub fn browser_media(with_transport_cc: bool) -> [MediaDescription; 2] {
     let extension = |id: u8, uri: &str| (id, uri.to_owned());
     let mut shared = vec![
@@ -117,6 +117,7 @@ pub fn browser_media(with_transport_cc: bool) -> [MediaDescription; 2] {
         pli: true,
         fir: true,
         transport_cc: with_transport_cc,
+        remb: !with_transport_cc,
         ..PayloadType::new(id, codec)
     };
     [
