@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use super::Conference;
 use super::egress::Egress;
 use super::endpoint::Endpoint;
-use super::event::Counters;
-use super::send::{KeptExtensions, Outgoing};
+use super::send::{KeptExtensions, Outgoing, Turn};
 use crate::cache::{NotResent, StoredPacket};
 use crate::codec::{Codec, VideoFacts};
 use crate::identifiers::{EndpointIndex, SourceIndex, Ssrc};
@@ -240,25 +239,23 @@ impl Conference {
         else {
             return;
         };
+        let mut turn = Turn {
+            now,
+            receiver,
+            egress,
+            counters: &mut self.counters,
+        };
         for sequence in lost {
             if *budget == 0 {
                 return;
             }
             *budget -= 1;
-            self.counters.nacked += 1;
+            turn.counters.nacked += 1;
             if !endpoint.may_repair(now) {
-                self.counters.nack_refusals += 1;
+                turn.counters.nack_refusals += 1;
                 continue;
             }
-            endpoint.resend(
-                now,
-                receiver,
-                position,
-                source,
-                sequence,
-                egress,
-                &mut self.counters,
-            );
+            endpoint.resend(&mut turn, position, source, sequence);
         }
     }
 
@@ -410,94 +407,62 @@ fn write_sender_report<E: Egress>(
 
 impl Endpoint {
     /// Sends a packet again, as RTX where the receiver knows it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the hot path borrows disjoint state"
-    )]
     fn resend<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         position: usize,
         source: &super::source::Source,
         sequence: u16,
-        egress: &mut E,
-        counters: &mut Counters,
     ) {
         // Not while the last copy may still be under way.
         let holdoff = (self.round_trip * 9 / 10)
             .min(self.round_trip.saturating_sub(Duration::from_millis(5)));
         let stream = &mut self.video[position];
-        match stream.sent.resend(now, sequence, holdoff) {
+        match stream.sent.resend(turn.now, sequence, holdoff) {
             Ok(sent) => {
                 let found = source
                     .encodings
                     .get(usize::from(sent.encoding))
-                    .and_then(|encoding| encoding.store.get_low(now, sent.input));
+                    .and_then(|encoding| encoding.store.get_low(turn.now, sent.input));
                 let Some(found) = found else {
-                    counters.nack_misses += 1;
+                    turn.counters.nack_misses += 1;
                     return;
                 };
-                self.send_stored(
-                    now,
-                    own_index,
-                    position,
-                    found.bytes,
-                    &sent.rewrite,
-                    Purpose::Repair,
-                    egress,
-                    counters,
-                );
+                self.send_stored(turn, position, found.bytes, &sent.rewrite, Purpose::Repair);
             }
             Err(NotResent::TooSoon) => {}
             Err(NotResent::Unknown) => {
                 // Reserved for input that was overtaken or left out: send it late, or say that
                 // nothing is missing.
-                self.fill_reserved(now, own_index, position, source, sequence, egress, counters);
+                self.fill_reserved(turn, position, source, sequence);
             }
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the hot path borrows disjoint state"
-    )]
     fn fill_reserved<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         position: usize,
         source: &super::source::Source,
         sequence: u16,
-        egress: &mut E,
-        counters: &mut Counters,
     ) {
         let reserved = self.video[position].projection.reserved_input(sequence);
         let found = reserved.and_then(|(number, input)| {
             let encoding = source.encodings.get(usize::from(number))?;
-            let stored = encoding.store.get(now, input)?;
+            let stored = encoding.store.get(turn.now, input)?;
             Some((number, encoding, stored))
         });
         let Some((number, encoding, stored)) = found else {
-            counters.nack_misses += 1;
+            turn.counters.nack_misses += 1;
             return;
         };
-        let rewrite = self.project_late(now, position, number, encoding, &stored);
+        let rewrite = self.project_late(turn.now, position, number, encoding, &stored);
         if let Some(rewrite) = rewrite {
             // It overtook the key frame it belongs to.
             self.video[position]
                 .sent
-                .insert(now, rewrite, number, stored.sequence);
-            self.send_stored(
-                now,
-                own_index,
-                position,
-                stored.bytes,
-                &rewrite,
-                Purpose::Repair,
-                egress,
-                counters,
-            );
+                .insert(turn.now, rewrite, number, stored.sequence);
+            self.send_stored(turn, position, stored.bytes, &rewrite, Purpose::Repair);
             return;
         }
         let stream = &mut self.video[position];
@@ -519,10 +484,7 @@ impl Endpoint {
             original_sequence: None,
             padding: 1,
         };
-        if let Some(sent) = self.send.send(now, own_index, &outgoing, egress) {
-            counters.packets_sent += 1;
-            counters.bytes_sent += sent.length as u64;
-        }
+        self.send.send(turn, &outgoing);
     }
 
     /// Judges a stored packet that was not forwarded when it came.
@@ -553,20 +515,13 @@ impl Endpoint {
 
     /// Sends a stored packet with the numbers it was given, on the stream of retransmissions unless
     /// it is the first time.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the hot path borrows disjoint state"
-    )]
     pub(super) fn send_stored<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         position: usize,
         stored: &[u8],
         rewrite: &Rewrite,
         purpose: Purpose,
-        egress: &mut E,
-        counters: &mut Counters,
     ) -> usize {
         let Ok(header) = Header::parse(stored) else {
             return 0;
@@ -616,18 +571,16 @@ impl Endpoint {
             original_sequence,
             padding: 0,
         };
-        let Some(sent) = self.send.send(now, own_index, &outgoing, egress) else {
+        let Some(length) = self.send.send(turn, &outgoing) else {
             return 0;
         };
-        counters.packets_sent += 1;
-        counters.retransmissions_sent += u64::from(!is_first);
+        turn.counters.retransmissions_sent += u64::from(!is_first);
         if purpose == Purpose::Repair {
-            self.repair_budget.0 -= sent.length as i64;
+            self.repair_budget.0 -= length as i64;
         }
         if purpose != Purpose::Probe {
-            self.note_sent(now, sent.length);
+            self.note_sent(turn.now, length);
         }
-        counters.bytes_sent += sent.length as u64;
-        sent.length
+        length
     }
 }

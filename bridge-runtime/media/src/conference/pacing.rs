@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use super::Conference;
 use super::egress::Egress;
 use super::endpoint::Endpoint;
-use super::event::Counters;
 use super::feedback::Purpose;
+use super::send::Turn;
 use super::source::Source;
 use crate::identifiers::{EndpointIndex, SourceIndex};
 use crate::projection::Rewrite;
@@ -129,8 +129,13 @@ impl Conference {
             let Some(endpoint) = endpoint.as_deref_mut() else {
                 continue;
             };
-            let index = EndpointIndex(position as u32);
-            if endpoint.send_waiting(now, index, &self.sources, egress, &mut self.counters) {
+            let mut turn = Turn {
+                now,
+                receiver: EndpointIndex(position as u32),
+                egress,
+                counters: &mut self.counters,
+            };
+            if endpoint.send_waiting(&mut turn, &self.sources) {
                 self.next_paced = Some(now + INTERVAL);
             }
         }
@@ -155,15 +160,13 @@ impl Endpoint {
     /// Sends what has waited long enough; returns whether anything still waits.
     fn send_waiting<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         sources: &[Option<Box<Source>>],
-        egress: &mut E,
-        counters: &mut Counters,
     ) -> bool {
         if !self.pacer.is_waiting() {
             return false;
         }
+        let now = turn.now;
         let pace = self.pace(now).unwrap_or(u64::MAX / 2_000_000);
         while let Some(packet) = self.pacer.pop(now, pace) {
             let position = usize::from(packet.stream);
@@ -176,14 +179,11 @@ impl Endpoint {
             // What its source no longer has is lost like any packet, and asked for again.
             let Some(stored) = stored else { continue };
             self.send_stored(
-                now,
-                own_index,
+                turn,
                 position,
                 stored.bytes,
                 &packet.rewrite,
                 Purpose::First,
-                egress,
-                counters,
             );
         }
         self.pacer.is_waiting()

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use super::Conference;
 use super::egress::Egress;
 use super::endpoint::Endpoint;
-use super::event::Counters;
 use super::feedback::Purpose;
-use super::send::{KeptExtensions, OVERHEAD, Outgoing};
+use super::send::{KeptExtensions, OVERHEAD, Outgoing, Turn};
 use super::source::Source;
 use crate::identifiers::{EndpointIndex, Ssrc};
 use crate::rtp::HeaderFields;
@@ -37,7 +36,6 @@ impl Conference {
             if !endpoint.is_ready || !endpoint.media.receives_video {
                 continue;
             }
-            let index = EndpointIndex(position as u32);
             let probe = endpoint.send.bandwidth.poll_probe(now);
             let padding = match probe {
                 None if pads => endpoint.padding_bytes(now, elapsed),
@@ -45,15 +43,13 @@ impl Conference {
             };
             let bytes = probe.unwrap_or(padding);
             if bytes > 0 {
-                let sent = endpoint.send_padding(
+                let mut turn = Turn {
                     now,
-                    index,
-                    bytes,
-                    feedback,
-                    &self.sources,
+                    receiver: EndpointIndex(position as u32),
                     egress,
-                    &mut self.counters,
-                );
+                    counters: &mut self.counters,
+                };
+                let sent = endpoint.send_padding(&mut turn, bytes, feedback, &self.sources);
                 if padding > 0 {
                     // Whole packets are copied: what is too much now is left out later.
                     endpoint.padding_debt -= sent as i64;
@@ -99,35 +95,28 @@ impl Endpoint {
 
     /// Sends about `bytes` and returns how many it became: copies of recent packets on their RTX
     /// stream, else padding.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "borrows disjoint state of the conference"
-    )]
     fn send_padding<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         bytes: usize,
         feedback: Ssrc,
         sources: &[Option<Box<Source>>],
-        egress: &mut E,
-        counters: &mut Counters,
     ) -> usize {
         let mut total = 0;
         while total < bytes {
             let remaining = bytes - total;
             let mut sent = 0;
             if remaining > SMALLEST_COPY {
-                sent = self.send_copy(now, own_index, sources, egress, counters);
+                sent = self.send_copy(turn, sources);
             }
             if sent == 0 {
                 let padding = remaining.clamp(20, LARGEST_PADDING);
-                sent = self.send_empty(now, own_index, padding, feedback, egress, counters);
+                sent = self.send_empty(turn, padding, feedback);
             }
             if sent == 0 {
                 return total;
             }
-            counters.probes_sent += 1;
+            turn.counters.probes_sent += 1;
             total += sent + OVERHEAD;
         }
         total
@@ -135,11 +124,8 @@ impl Endpoint {
 
     fn send_copy<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         sources: &[Option<Box<Source>>],
-        egress: &mut E,
-        counters: &mut Counters,
     ) -> usize {
         self.copies = self.copies.wrapping_add(1);
         let back = self.copies % 16;
@@ -154,32 +140,20 @@ impl Endpoint {
                 let newest = stream.projection.highest_sequence();
                 let sent = stream.sent.recent(newest, back)?;
                 let encoding = source.encodings.get(usize::from(sent.encoding))?;
-                let stored = encoding.store.get_low(now, sent.input)?;
+                let stored = encoding.store.get_low(turn.now, sent.input)?;
                 Some((position, stored, sent.rewrite))
             });
         let Some((position, stored, rewrite)) = found else {
             return 0;
         };
-        self.send_stored(
-            now,
-            own_index,
-            position,
-            stored.bytes,
-            &rewrite,
-            Purpose::Probe,
-            egress,
-            counters,
-        )
+        self.send_stored(turn, position, stored.bytes, &rewrite, Purpose::Probe)
     }
 
     fn send_empty<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         padding: usize,
         feedback: Ssrc,
-        egress: &mut E,
-        counters: &mut Counters,
     ) -> usize {
         let Some(payload_type) = self.media.first_video else {
             return 0;
@@ -200,11 +174,6 @@ impl Endpoint {
             original_sequence: None,
             padding: padding as u8,
         };
-        let Some(sent) = self.send.send(now, own_index, &outgoing, egress) else {
-            return 0;
-        };
-        counters.packets_sent += 1;
-        counters.bytes_sent += sent.length as u64;
-        sent.length
+        self.send.send(turn, &outgoing).unwrap_or(0)
     }
 }

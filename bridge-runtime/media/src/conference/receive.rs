@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use super::egress::Egress;
 use super::endpoint::Endpoint;
-use super::event::Counters;
 use super::media::ExtensionIds;
 use super::pacing::{self, Waiting};
-use super::send::{KeptExtensions, OVERHEAD, Outgoing};
+use super::send::{KeptExtensions, OVERHEAD, Outgoing, Turn};
 use super::source::Source;
 use super::{Conference, Route};
 use crate::cache::Arrival;
@@ -233,16 +232,13 @@ impl Conference {
                     .skip(route.encoding, sequence);
                 continue;
             }
-            receiver.send_video(
+            let mut turn = Turn {
                 now,
-                subscriber.endpoint,
-                subscriber.stream,
-                &view,
-                incoming.payload,
-                kept,
+                receiver: subscriber.endpoint,
                 egress,
-                &mut self.counters,
-            );
+                counters: &mut self.counters,
+            };
+            receiver.send_video(&mut turn, subscriber.stream, &view, incoming.payload, kept);
             if receiver.pacer.is_waiting() {
                 self.next_paced.get_or_insert(now + pacing::INTERVAL);
             }
@@ -344,18 +340,32 @@ impl Conference {
                 original_sequence: None,
                 padding: 0,
             };
-            receiver.send_audio(
+            let audio = route.source.as_usize();
+            if receiver.audio.len() <= audio {
+                receiver.audio.resize_with(audio + 1, Default::default);
+            }
+            let mut slot = None;
+            if receiver.ssrc_rewriting {
+                slot = receiver.audio_slot(
+                    now,
+                    index,
+                    route.source,
+                    source,
+                    &mut self.ssrcs,
+                    &self.config,
+                    &mut self.events,
+                );
+                if slot.is_none() {
+                    continue;
+                }
+            }
+            let mut turn = Turn {
                 now,
-                index,
-                route.source,
-                source,
-                outgoing,
-                &mut self.ssrcs,
-                &self.config,
-                &mut self.events,
+                receiver: index,
                 egress,
-                &mut self.counters,
-            );
+                counters: &mut self.counters,
+            };
+            receiver.send_audio(&mut turn, route.source, slot, outgoing);
         }
         if let Some(change) = change {
             self.speaker_changed(now, change);
@@ -414,24 +424,18 @@ fn note_heights(
 
 impl Endpoint {
     /// Projects and sends one video packet.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the hot path borrows disjoint state"
-    )]
     fn send_video<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         stream: usize,
         view: &PacketView<'_>,
         payload: &[u8],
         kept: KeptExtensions<'_>,
-        egress: &mut E,
-        counters: &mut Counters,
     ) {
         if !self.is_ready || self.media.codec(view.header.payload_type).is_none() {
             return;
         }
+        let now = turn.now;
         let pace = self.pace(now);
         let holds = pace.is_some_and(|pace| self.pacer.holds(now, pace));
         let position = stream;
@@ -477,40 +481,21 @@ impl Endpoint {
             original_sequence: None,
             padding: 0,
         };
-        if let Some(sent) = self.send.send(now, own_index, &outgoing, egress) {
-            self.note_sent(now, sent.length);
-            counters.packets_sent += 1;
-            counters.bytes_sent += sent.length as u64;
+        if let Some(length) = self.send.send(turn, &outgoing) {
+            self.note_sent(now, length);
         }
     }
 
-    /// Sends one audio packet, on a slot of its own or under its own SSRC.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the hot path borrows disjoint state"
-    )]
+    /// Sends one audio packet, on a slot or under its own SSRC.
     fn send_audio<E: Egress>(
         &mut self,
-        now: Instant,
-        own_index: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         index: SourceIndex,
-        source: &Source,
+        slot: Option<usize>,
         mut outgoing: Outgoing<'_>,
-        ssrcs: &mut super::config::SsrcGenerator,
-        config: &super::ConferenceConfig,
-        events: &mut std::collections::VecDeque<super::Event>,
-        egress: &mut E,
-        counters: &mut Counters,
     ) {
-        if self.audio.len() <= index.as_usize() {
-            self.audio
-                .resize_with(index.as_usize() + 1, Default::default);
-        }
-        if self.ssrc_rewriting {
-            let Some(slot) = self.audio_slot(now, own_index, index, source, ssrcs, config, events)
-            else {
-                return;
-            };
+        let now = turn.now;
+        if let Some(slot) = slot {
             let slot = &mut self.audio_slots[slot];
             slot.last_used = now;
             let fields = &mut outgoing.fields;
@@ -519,14 +504,12 @@ impl Endpoint {
             fields.ssrc = slot.ssrc.0;
             outgoing.mid = slot.mid;
         }
-        if let Some(sent) = self.send.send(now, own_index, &outgoing, egress) {
-            self.audio_rate.add(now, sent.length + OVERHEAD);
-            self.media_rate.add(now, sent.length + OVERHEAD);
+        if let Some(length) = self.send.send(turn, &outgoing) {
+            self.audio_rate.add(now, length + OVERHEAD);
+            self.media_rate.add(now, length + OVERHEAD);
             self.audio[index.as_usize()]
                 .counters
                 .add(outgoing.payload.len());
-            counters.packets_sent += 1;
-            counters.bytes_sent += sent.length as u64;
         }
     }
 }

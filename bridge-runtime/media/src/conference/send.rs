@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::egress::Egress;
 use super::endpoint::Mid;
+use super::event::Counters;
 use super::media::ExtensionIds;
 use crate::bandwidth::{BandwidthConfig, BandwidthEstimator};
 use crate::codec::{Descriptor, av1};
@@ -69,10 +70,13 @@ pub(super) struct SendState {
     pub(super) padding_sequence: u16,
 }
 
-/// A packet that went out.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    pub(super) length: usize,
+/// A receiver's turn to be sent to: when, where its packets go, and what counts them.
+#[derive(Debug)]
+pub(super) struct Turn<'a, E> {
+    pub(super) now: Instant,
+    pub(super) receiver: EndpointIndex,
+    pub(super) egress: &'a mut E,
+    pub(super) counters: &'a mut Counters,
 }
 
 impl SendState {
@@ -102,17 +106,15 @@ impl SendState {
         [bytes[1], bytes[2], bytes[3]]
     }
 
-    /// Writes one packet; `None` when the receiver cannot take it.
+    /// Writes one packet, counts it and returns its length; `None` when the receiver cannot take it.
     #[inline]
     pub(super) fn send<E: Egress>(
         &mut self,
-        now: Instant,
-        receiver: EndpointIndex,
+        turn: &mut Turn<'_, E>,
         packet: &Outgoing<'_>,
-        egress: &mut E,
-    ) -> Option<Sent> {
+    ) -> Option<usize> {
         let ids = &self.extensions;
-        let send_time = self.absolute_send_time(now);
+        let send_time = self.absolute_send_time(turn.now);
         let transport_sequence = self.next_transport_sequence.to_be_bytes();
         let level = packet.kept.audio_level.map(|level| [level]);
         let orientation = packet.kept.video_orientation.map(|value| [value]);
@@ -145,7 +147,7 @@ impl SendState {
         let prefix = original.as_ref().map_or(0, |bytes| bytes.len());
         let padding = usize::from(packet.padding);
         let length = header_length + prefix + packet.payload.len() + padding;
-        let sent = egress.rtp(receiver, length, |buffer| {
+        let sent = turn.egress.rtp(turn.receiver, length, |buffer| {
             if write_header(buffer, &packet.fields, elements).is_err() {
                 // Cannot happen: the length was computed from the same elements.
                 buffer.fill(0);
@@ -180,13 +182,16 @@ impl SendState {
         }
         self.packets += 1;
         self.bytes += length as u64;
+        turn.counters.packets_sent += 1;
+        turn.counters.bytes_sent += length as u64;
         let has_sequence = self.uses_transport_sequence && self.extensions.transport_sequence != 0;
         let sequence = self.next_transport_sequence;
         if has_sequence {
             self.next_transport_sequence = sequence.wrapping_add(1);
-            self.bandwidth.packet_sent(now, sequence, length + OVERHEAD);
+            self.bandwidth
+                .packet_sent(turn.now, sequence, length + OVERHEAD);
         }
-        Some(Sent { length })
+        Some(length)
     }
 }
 
