@@ -62,7 +62,7 @@ export class Meeting {
 
   /**
    * One more joins. `setup`: codec, red, estimate, channel, camera, busy, simulcast, scalability,
-   * `link` for a path that can be shaped, and what it wants to see.
+   * `rewriting` for streams that are the bridge's own, `link` for a path that can be shaped, and what it wants to see.
    */
   async join(setup) {
     const at = this.people.length;
@@ -73,7 +73,7 @@ export class Meeting {
       id,
       create: true,
       medias: media,
-      capabilities: ["source-names"],
+      capabilities: ["source-names", ...(setup.rewriting ? ["ssrc-rewriting"] : [])],
       transport: {
         "ice-controlling": true,
         sctp: setup.channel === "sctp" ? {} : undefined,
@@ -89,7 +89,7 @@ export class Meeting {
       colour: COLOURS[person.colour],
       pitch: 220 + 70 * at,
     });
-    person.remote = this.people.flatMap((other) => other.sources);
+    if (!setup.rewriting) person.remote = this.people.flatMap((other) => other.sources);
     const sdp = await this.negotiate(person);
     const sources = clientSources(sdp, id);
     person.sources = sources.map(({ type: kind, id: name, sources: ssrcs, "ssrc-groups": groups }) => {
@@ -111,7 +111,7 @@ export class Meeting {
       ...setup.wants,
     });
     for (const other of this.people) {
-      if (other === person) continue;
+      if (other === person || other.setup.rewriting) continue;
       other.remote.push(...person.sources);
       await this.negotiate(other);
     }
@@ -160,8 +160,21 @@ export class Meeting {
     await person.do("say", { colibriClass: "ReceiverVideoConstraints", ...wants });
   }
 
+  /** Takes in what the bridge says about its own streams. */
+  async follow(person) {
+    const mapped = await person.do("mapped");
+    if (mapped.length === 0) return;
+    for (const { kind, source, ssrc, rtx } of mapped) {
+      const known = person.remote.find((one) => one.ssrc === ssrc);
+      if (known) known.name = source;
+      else person.remote.push({ kind, name: source, ssrc, rtx: rtx > 0 ? rtx : undefined });
+    }
+    await this.negotiate(person);
+  }
+
   /** Each pair: what the one sees and hears of the other. */
   async look() {
+    for (const person of this.people) await this.follow(person);
     const seen = await Promise.all(this.people.map((person) => person.do("look")));
     const pairs = [];
     for (const [at, by] of this.people.entries()) {

@@ -22,6 +22,7 @@ export function inPage() {
       this.camera = drawnCamera(setup.camera, setup.colour, { busy: setup.busy });
       this.voice = playedVoice({ pitch: setup.pitch, loud: 0.5 });
       this.heard = [];
+      this.maps = [];
       this.waiting = [];
       this.tracks = new Map();
       this.wanted = -1;
@@ -118,7 +119,16 @@ export function inPage() {
       if (message.colibriClass === "SenderSourceConstraints") {
         this.wanted = message.maxHeight;
         this.encode();
+      } else if (message.colibriClass === "AudioSourcesMap") {
+        this.maps.push(...message.mappedSources.map((one) => ({ ...one, kind: "audio" })));
+      } else if (message.colibriClass === "VideoSourcesMap") {
+        this.maps.push(...message.mappedSources.map((one) => ({ ...one, kind: "video" })));
       }
+    }
+
+    /** What the bridge's own streams carry, as far as that is new. */
+    mapped() {
+      return this.maps.splice(0);
     }
 
     say(message) {

@@ -211,6 +211,18 @@ async function redundant(bridge, page) {
   return { meeting, claims, figures: { people: 3, codec: "VP8 red" } };
 }
 
+/** Streams of the bridge's own beside streams that are passed on as they are. */
+async function rewritten(bridge, page) {
+  const result = await gathering(3, (at) => ({ rewriting: at !== 1 }))(bridge, page);
+  const { meeting, claims } = result;
+  const sent = new Set(meeting.people.flatMap((one) => one.sources.map(({ ssrc }) => ssrc)));
+  for (const { setup, remote } of meeting.people) {
+    const own = remote.length === 4 && remote.every(({ ssrc }) => sent.has(ssrc) !== setup.rewriting);
+    claims.push(claim(setup.rewriting ? "streams are the bridge's own" : "streams are the senders'", own));
+  }
+  return result;
+}
+
 /** Messages of one reach the other, over both kinds of channels. */
 async function channels(bridge, page) {
   const result = await gathering(2, (at) => ({ channel: at === 0 ? "sctp" : "websocket" }))(
@@ -236,6 +248,7 @@ export const SCENARIOS = {
   "SCTP beside WebSocket": channels,
   "3 people": gathering(3),
   "5 people": gathering(5),
+  "SSRC rewriting": rewritten,
   "VP8 simulcast": heights({ busy: true, scalability: "L1T3" }),
   "VP9 SVC": heights({ codec: "VP9", simulcast: false, scalability: "L3T3_KEY" }, { simulcast: false }),
   "AV1 SVC": heights({ codec: "AV1", simulcast: false, scalability: "L3T3_KEY" }, { simulcast: false }),
