@@ -149,6 +149,7 @@ function narrowed(capacity, camera, more = {}) {
     const claims = [
       timed(`${height} lines on the wide link, at more than the cap`, wide && before.rate > capacity),
       timed(`${capacity} kbit/s are followed within 5 s`, fits),
+      timed("no freeze over a second", gap <= FREEZE_MS),
       claim("right picture and sound for every pair", look.met),
     ];
     const figures = {
