@@ -4,11 +4,11 @@ use jitctl_wire::disco::DiscoInfo;
 use serde::{Deserialize, Serialize};
 
 macro_rules! features {
-    ($($(#[$doc:meta])* $field:ident = $var:literal;)*) => {
+    ($($(#[$attribute:meta])* $field:ident = $var:literal;)*) => {
         /// Features of a client (XEP-0030 `var`s).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Features {
-            $($(#[$doc])* pub $field: bool,)*
+            $($(#[$attribute])* pub $field: bool,)*
         }
 
         impl Features {
@@ -41,12 +41,20 @@ features! {
     json_sources = "http://jitsi.org/json-encoded-sources";
     /// Rewritten SSRCs with maps on the bridge channel.
     ssrc_rewriting = "http://jitsi.org/ssrc-rewriting-1";
+    /// Takes the camera and the screen of one person side by side.
+    #[serde(default = "of_a_current_client")]
+    multiple_videos = "http://jitsi.org/receive-multiple-video-streams";
     /// Fixed mids for rewritten sources.
     rtp_mid_demux = "http://jitsi.org/rtp-mid-demux";
     /// Takes the start-muted hint from room metadata.
     start_muted_metadata = "http://jitsi.org/start-muted-room-metadata";
     /// A phone gateway that can be muted.
     audio_mute = "http://jitsi.org/protocol/audio-mute";
+}
+
+/// What an earlier focus did not write down for its successor, and nearly every client has.
+const fn of_a_current_client() -> bool {
+    true
 }
 
 impl Features {

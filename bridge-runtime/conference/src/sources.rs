@@ -11,6 +11,9 @@ use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::source::{Source, SourceGroup};
 use serde::{Deserialize, Serialize};
 
+/// Video type of a screen, in sources and in the `SourceInfo` of presences.
+pub(crate) const SCREEN: &str = "desktop";
+
 /// Why sources are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
@@ -289,6 +292,20 @@ impl Kind {
         }
         by_name.into_values().collect()
     }
+}
+
+/// What is told to clients that take one video of a person: the screen while it is shared, else
+/// the camera.
+pub(crate) fn with_one_video(mut told: OwnedSources, screen_shared: bool) -> OwnedSources {
+    let is_screen = |source: &Source| source.video_type.as_deref() == Some(SCREEN);
+    let screens = told.video.iter().filter(|one| is_screen(one)).count();
+    if (1..told.video.len()).contains(&screens) {
+        told.video.retain(|one| is_screen(one) == screen_shared);
+        let kept: BTreeSet<u32> = told.video.iter().map(|one| one.ssrc).collect();
+        told.video_groups
+            .retain(|group| group.ssrcs.iter().all(|ssrc| kept.contains(ssrc)));
+    }
+    told
 }
 
 /// What is in `wanted` and not in `told`, and the reverse, by SSRC.

@@ -27,6 +27,7 @@ pub const FEATURES: &[&str] = &[
     "http://jitsi.org/remb",
     "http://jitsi.org/source-name",
     "http://jitsi.org/json-encoded-sources",
+    "http://jitsi.org/receive-multiple-video-streams",
 ];
 
 /// Settings of a login at a test server.
@@ -61,6 +62,8 @@ pub struct Person {
     pub occupant: Option<Jid>,
     /// Everything that came and that nobody waited for yet.
     seen: VecDeque<Element>,
+    /// What came before something that was waited for.
+    passed: Vec<Element>,
 }
 
 impl Person {
@@ -79,6 +82,7 @@ impl Person {
             jid,
             occupant: None,
             seen: VecDeque::new(),
+            passed: Vec::new(),
         }
     }
 
@@ -207,23 +211,23 @@ impl Person {
         room.with_resource("focus").expect("a nickname")
     }
 
-    /// Waits until something that came fits; things before it are dropped.
+    /// Waits until something that came fits; nobody can wait for things before it any more.
     pub async fn wait_for<T>(
         &mut self,
         what: &str,
         mut pick: impl FnMut(&Element) -> Option<T>,
     ) -> T {
         let deadline = tokio::time::Instant::now() + TIMEOUT;
-        let mut passed = Vec::new();
         loop {
             while let Some(stanza) = self.seen.pop_front() {
                 if let Some(found) = pick(&stanza) {
                     return found;
                 }
-                passed.push(stanza.to_xml());
+                self.passed.push(stanza);
             }
             let event = tokio::time::timeout_at(deadline, self.events.recv()).await;
             let Ok(event) = event else {
+                let passed: Vec<String> = self.passed.iter().map(Element::to_xml).collect();
                 panic!("{what} did not come; what came: {passed:#?}");
             };
             self.take(event.expect("a connection"));
@@ -254,7 +258,9 @@ impl Person {
             self.take(event);
         }
         tokio::task::yield_now().await;
-        self.seen.drain(..).collect()
+        let mut all = std::mem::take(&mut self.passed);
+        all.extend(self.seen.drain(..));
+        all
     }
 
     /// Accepts an offer with one microphone of this SSRC.

@@ -18,6 +18,7 @@ use crate::features::Features;
 use crate::offer;
 use crate::output::{Answer, Event, RequestId};
 use crate::selector::{BridgeSelector, SelectionRequest};
+use crate::sources::with_one_video;
 
 /// The owner of the sources that a bridge sends feedback from.
 const BRIDGE_OWNER: &str = "jvb";
@@ -315,17 +316,23 @@ impl Conference {
 
     /// What a participant is to know of the others' sources.
     pub(super) fn sources_for(&self, nick: &str) -> SourceMap {
-        let rewrites = self
-            .participants
-            .get(nick)
-            .is_some_and(|someone| someone.rewrites(self.settings.ssrc_rewriting));
-        if rewrites {
+        let receiver = self.participants.get(nick);
+        if receiver.is_some_and(|someone| someone.rewrites(self.settings.ssrc_rewriting)) {
             return SourceMap::default();
         }
+        let takes_one_video = receiver
+            .and_then(|someone| someone.features)
+            .is_some_and(|features| !features.multiple_videos);
         let others = self.participants.iter().filter(|(other, _)| *other != nick);
         SourceMap(
             others
-                .map(|(other, someone)| (other.clone(), someone.sources.for_others()))
+                .map(|(other, someone)| {
+                    let mut sources = someone.sources.for_others();
+                    if takes_one_video {
+                        sources = with_one_video(sources, someone.sending.screen);
+                    }
+                    (other.clone(), sources)
+                })
                 .filter(|(_, sources)| !sources.is_empty())
                 .collect(),
         )

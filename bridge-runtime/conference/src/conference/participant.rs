@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::Features;
 use crate::output::RequestId;
 use crate::rate::RateLimit;
-use crate::sources::Sources;
+use crate::sources::{SCREEN, Sources};
 
 /// Somebody in the room.
 #[derive(Debug)]
@@ -64,6 +64,9 @@ pub(super) struct Muted {
 pub(super) struct Sending {
     pub(super) audio: bool,
     pub(super) video: bool,
+    /// A screen is among the videos.
+    #[serde(default)]
+    pub(super) screen: bool,
 }
 
 impl Sending {
@@ -73,6 +76,8 @@ impl Sending {
         struct Info {
             #[serde(default = "muted")]
             muted: bool,
+            #[serde(default, rename = "videoType")]
+            video_type: Option<String>,
         }
         fn muted() -> bool {
             true
@@ -95,6 +100,9 @@ impl Sending {
         Self {
             audio: sends('a'),
             video: sends('v'),
+            screen: info
+                .values()
+                .any(|info| !info.muted && info.video_type.as_deref() == Some(SCREEN)),
         }
     }
 

@@ -6,7 +6,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod bridges;
+mod ice;
 mod meetings;
+mod moderation;
 mod recorded;
 mod restarts;
+mod sources;
 mod support;

@@ -1,10 +1,10 @@
 //! A conference that another process takes up, after a stop and after a kill.
 
 use jitctl_conference::{Conference, Entropy, SavedConference, Settings};
+use jitctl_wire::IqKind;
 use jitctl_wire::jingle::Action;
-use jitctl_wire::{Iq, IqKind};
 
-use crate::support::{MODERN, Room, bridge, fixture};
+use crate::support::{MODERN, Room, adds_screen, bridge};
 
 /// The room as another process takes it up: through text.
 fn taken_up(room: &mut Room) {
@@ -62,10 +62,8 @@ fn a_restarted_focus_goes_on_where_it_was() {
     assert_eq!(said, [], "people notice nothing");
 
     // A screen appears: the bridge and the other are told.
-    let desktop = fixture("57-jingle-source-add-from-client-desktop.xml");
-    let mut payload = Iq::parse(&desktop).unwrap().payload.unwrap();
-    payload.set("sid", sid_a.clone());
-    assert_eq!(room.client("aa", payload).kind, IqKind::Result);
+    let added = room.client("aa", adds_screen(&sid_a));
+    assert_eq!(added.kind, IqKind::Result);
     let (_, _, modify) = room.expect_colibri();
     assert_eq!(modify.endpoints[0].id, "aa");
     let (_, to, told) = room.expect_jingle(Action::SourceAdd);

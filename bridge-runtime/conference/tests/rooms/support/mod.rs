@@ -29,6 +29,14 @@ pub(crate) fn fixture(name: &str) -> Element {
     Element::parse(text[start..].trim()).unwrap()
 }
 
+/// A recorded client adds its screen, in this session.
+pub(crate) fn adds_screen(sid: &str) -> Element {
+    let stanza = fixture("57-jingle-source-add-from-client-desktop.xml");
+    let mut payload = Iq::parse(&stanza).unwrap().payload.unwrap();
+    payload.set("sid", sid.to_owned());
+    payload
+}
+
 /// Chooses the first usable bridge, keeping a conference together.
 #[derive(Debug, Default)]
 pub(crate) struct Bridges {
@@ -83,6 +91,7 @@ pub(crate) const MODERN: &[&str] = &[
     "http://jitsi.org/tcc",
     "http://jitsi.org/remb",
     "http://jitsi.org/json-encoded-sources",
+    "http://jitsi.org/receive-multiple-video-streams",
 ];
 
 impl Room {
