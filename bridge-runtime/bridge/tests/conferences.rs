@@ -20,7 +20,7 @@ use jitctl_wire::brewery::BridgeStats;
 use jitctl_wire::colibri2::{ConferenceModify, Endpoint, ForceMute, Reason, Transport};
 use jitctl_wire::rtp::MediaKind;
 use support::call::{conferences, creation, join, served, source, ssrc, talk};
-use support::{counted, turn_until};
+use support::{counted, turn_until, turn_until_joined};
 
 const MEETING: &str = "060e9835-3d0f-4ae1-84da-72f950d7a1d8";
 
@@ -34,23 +34,6 @@ async fn three(service: &Arc<MediaConferences>) -> Vec<Participant> {
     participants
 }
 
-fn wait_for_channels(participants: &mut [Participant]) {
-    let mut open = vec![false; participants.len()];
-    turn_until(
-        participants,
-        "joining",
-        |_, _| {},
-        |participants| {
-            for (index, participant) in participants.iter_mut().enumerate() {
-                while let Some(event) = participant.poll_event() {
-                    open[index] |= event == TransportEvent::ChannelOpen;
-                }
-            }
-            open.iter().all(|open| *open)
-        },
-    );
-}
-
 fn statistics(service: &MediaConferences) -> BridgeStats {
     let mut statistics = BridgeStats::default();
     service.fill_statistics(&mut statistics);
@@ -62,7 +45,7 @@ async fn three_endpoints_hear_each_other_and_the_muted_one_is_silent() {
     let service = conferences(2).await;
     assert_eq!(service.check_health(), Ok(()));
     let mut participants = three(&service).await;
-    wait_for_channels(&mut participants);
+    turn_until_joined(&mut participants);
     let mut number = 0;
     talk(&mut participants, &mut number, |_, _| true);
 
@@ -181,7 +164,7 @@ async fn an_ice_restart_gives_new_credentials_and_the_call_goes_on() {
         .unwrap();
     assert_eq!(early.ice_udp.as_ref().unwrap().ice_generation, None);
 
-    wait_for_channels(&mut participants);
+    turn_until_joined(&mut participants);
     let mut number = 0;
     talk(&mut participants, &mut number, |_, _| true);
     let answer = served(restart().await)
@@ -201,7 +184,7 @@ async fn an_ice_restart_gives_new_credentials_and_the_call_goes_on() {
 async fn a_peer_that_does_not_acknowledge_its_messages_loses_them_and_nobody_else_does() {
     let service = conferences(1).await;
     let mut participants = three(&service).await;
-    wait_for_channels(&mut participants);
+    turn_until_joined(&mut participants);
     let (awake, _asleep) = participants.split_at_mut(2);
     let padding = "x".repeat(60_000);
     let flood = format!(

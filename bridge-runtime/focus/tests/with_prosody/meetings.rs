@@ -1,6 +1,5 @@
 //! Meetings of people at a real Prosody, with bridges that grant everything.
 
-use jitctl_testing::bridge::TestBridge;
 use jitctl_testing::person::{Person, login};
 use jitctl_testing::{COMPONENT, Prosody, SERVICE_DOMAIN, Setup, wait_for};
 use jitctl_wire::conference_request::ConferenceRequest;
@@ -9,34 +8,7 @@ use jitctl_wire::{Condition, Element};
 use jitctl_xmpp::{Credentials, IqError};
 use serde_json::Value;
 
-use crate::support::Focus;
-
-const ROOM: &str = "standup@conference.meet.test";
-
-async fn site(bridges: &[&str]) -> (Prosody, Focus, Vec<TestBridge>) {
-    let prosody = Prosody::start(&Setup::default());
-    let focus = Focus::start(&prosody);
-    let mut started = Vec::new();
-    for nickname in bridges {
-        started.push(TestBridge::start(&prosody, nickname).await);
-        let named = format!("nickname={nickname}");
-        focus.wait_for_line(&["Added new videobridge", &named]);
-    }
-    (prosody, focus, started)
-}
-
-async fn call(prosody: &Prosody, room: &str) -> (Person, Person) {
-    let mut ann = Person::guest(prosody).await;
-    let mut ben = Person::guest(prosody).await;
-    ann.ask_for(room).await;
-    ann.join(room, "aaaa1111").await;
-    ben.join(room, "bbbb2222").await;
-    let offer = ann.jingle(Action::SessionInitiate).await;
-    ann.accept(&offer, 100).await;
-    let offer = ben.jingle(Action::SessionInitiate).await;
-    ben.accept(&offer, 200).await;
-    (ann, ben)
-}
+use crate::support::{Focus, ROOM, call, site};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_are_asked_for_at_the_component_at_the_full_address_and_over_http() {
@@ -71,7 +43,7 @@ async fn what_is_known_of_rooms_and_clients_can_be_read_and_nobody_is_asked_twic
     let (prosody, focus, _bridges) = site(&["b1"]).await;
     let body = format!(r#"{{"room":"{ROOM}","properties":{{"rtcstatsEnabled":true}}}}"#);
     assert_eq!(focus.post("/conference-request/v1", &body).0, 200);
-    let (_ann, _ben) = call(&prosody, ROOM).await;
+    let (_ann, _ben) = call(&prosody).await;
     let page = |path: &str| -> Value { serde_json::from_str(&focus.get(path).1).unwrap() };
     let full = page("/debug/conferences-full");
     assert_eq!(full[0]["room"], ROOM);
@@ -108,7 +80,7 @@ async fn what_is_known_of_rooms_and_clients_can_be_read_and_nobody_is_asked_twic
 #[tokio::test(flavor = "multi_thread")]
 async fn people_of_a_bridge_that_hangs_have_offers_of_another_though_its_connection_stays() {
     let (prosody, _focus, bridges) = site(&["b1", "b2"]).await;
-    let (mut ann, mut ben) = call(&prosody, ROOM).await;
+    let (mut ann, mut ben) = call(&prosody).await;
     let used = usize::from(bridges[0].asked().is_empty());
     bridges[used].hang();
     for person in [&mut ann, &mut ben] {
@@ -122,7 +94,7 @@ async fn people_of_a_bridge_that_hangs_have_offers_of_another_though_its_connect
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_moves_kicks_pins_and_ends() {
     let (prosody, focus, bridges) = site(&["b1", "b2"]).await;
-    let (mut ann, mut ben) = call(&prosody, ROOM).await;
+    let (mut ann, mut ben) = call(&prosody).await;
     let used = usize::from(bridges[0].asked().is_empty());
     let (_, seen) = focus.get("/debug/conference/standup");
     let nickname = bridges[used].occupant.resource().unwrap().to_owned();

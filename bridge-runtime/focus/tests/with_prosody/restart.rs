@@ -1,17 +1,105 @@
 //! A focus that is restarted or upgraded: nobody in a meeting notices.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use jitctl_testing::bridge::TestBridge;
 use jitctl_testing::person::Person;
-use jitctl_testing::{Prosody, Setup, read, wait_for};
-use jitctl_wire::jingle::Action;
-use jitctl_wire::{Presence, PresenceKind};
+use jitctl_testing::{Prosody, read, wait_for};
+use jitctl_wire::jingle::{Action, Jingle};
+use jitctl_wire::{Element, Presence, PresenceKind};
 
-use crate::support::Focus;
+use crate::support::{Focus, ROOM, invited, site};
 
-const ROOM: &str = "standup@conference.meet.test";
+/// Ann and Ben in a meeting on one bridge.
+struct Meeting {
+    prosody: Prosody,
+    bridge: TestBridge,
+    ann: Person,
+    ben: Person,
+    offer_to_ann: Jingle,
+    offer_to_ben: Jingle,
+}
 
-/// Whether the focus left a room, by the stanzas somebody saw there.
-fn left(stanza: &jitctl_wire::Element) -> bool {
+impl Meeting {
+    /// Both were invited; nobody has accepted.
+    async fn offered() -> (Self, Focus) {
+        let (prosody, focus, mut bridges) = site(&["b1"]).await;
+        let [(ann, offer_to_ann), (ben, offer_to_ben)] = invited(&prosody).await;
+        let meeting = Self {
+            prosody,
+            bridge: bridges.remove(0),
+            ann,
+            ben,
+            offer_to_ann,
+            offer_to_ben,
+        };
+        (meeting, focus)
+    }
+
+    /// Both accepted and know of each other.
+    async fn under_way() -> (Self, Focus) {
+        let (mut meeting, focus) = Self::offered().await;
+        meeting.ann.accept(&meeting.offer_to_ann, 100).await;
+        meeting.ben.accept(&meeting.offer_to_ben, 200).await;
+        meeting.ann.jingle(Action::SourceAdd).await;
+        meeting.ben.jingle(Action::SourceAdd).await;
+        (meeting, focus)
+    }
+
+    /// Ann shares her screen while no focus is there to hear it; the next one takes the meeting
+    /// over, and tells Ben and the bridge.
+    async fn taken_over_while_a_screen_is_shared(&mut self) -> Focus {
+        let asked_before = self.bridge.asked().len();
+        let sharing = async {
+            let sid = &self.offer_to_ann.sid;
+            self.ann.add_screen(sid, 101).await.unwrap();
+        };
+        let starting = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Focus::start(&self.prosody)
+        };
+        let ((), focus) = tokio::join!(sharing, starting);
+        focus.wait_for_line(&["connected to XMPP", "resumed=true"]);
+        let told = self.ben.jingle(Action::SourceAdd).await;
+        assert_eq!(told.sid, self.offer_to_ben.sid, "the same session goes on");
+        let screens = &told.sources.unwrap().0["aaaa1111"].video;
+        assert_eq!(screens[0].ssrc, 101);
+        wait_for("the bridge being told", || {
+            (self.bridge.asked().len() > asked_before).then_some(())
+        });
+        focus
+    }
+
+    /// A third comes: to the same meeting on the same bridge, with everybody's sources.
+    async fn third(&self) -> Person {
+        let mut cleo = Person::guest(&self.prosody).await;
+        cleo.ask_for(ROOM).await;
+        cleo.join(ROOM, "cccc3333").await;
+        let offer = cleo.jingle(Action::SessionInitiate).await;
+        let owners: Vec<String> = offer.sources.as_ref().unwrap().0.keys().cloned().collect();
+        assert_eq!(owners, ["aaaa1111", "bbbb2222", "jvb"]);
+        let asked = self.bridge.asked();
+        let meetings: BTreeSet<&str> = asked.iter().map(|one| one.meeting_id.as_str()).collect();
+        assert_eq!(meetings.len(), 1);
+        cleo.accept(&offer, 300).await;
+        cleo
+    }
+
+    /// Both leave, and have seen neither the focus leave nor a session end before.
+    async fn ends_unnoticed(mut self, focus: &Focus) {
+        for person in [&mut self.ann, &mut self.ben] {
+            let seen = person.all_seen().await;
+            assert!(!seen.iter().any(is_focus_leaving), "it never left the room");
+            let ends = |stanza: &&Element| stanza.to_xml().contains("session-terminate");
+            assert_eq!(seen.iter().find(ends), None, "no session ended");
+            person.leave();
+        }
+        focus.wait_for_line(&["conference over", "Empty"]);
+    }
+}
+
+fn is_focus_leaving(stanza: &Element) -> bool {
     Presence::parse(stanza).is_ok_and(|presence| {
         presence.kind == PresenceKind::Unavailable
             && presence.from.as_ref().and_then(|from| from.resource()) == Some("focus")
@@ -20,182 +108,85 @@ fn left(stanza: &jitctl_wire::Element) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_outlives_a_restart_and_the_new_focus_serves_it() {
-    let prosody = Prosody::start(&Setup::default());
-    let focus = Focus::start(&prosody);
-    let bridge = TestBridge::start(&prosody, "b1").await;
-    focus.wait_for_line(&["Added new videobridge", "nickname=b1"]);
-    let mut ann = Person::guest(&prosody).await;
-    let mut ben = Person::guest(&prosody).await;
-    assert_eq!(ann.ask_for(ROOM).await.focus_jid, "focus@auth.meet.test");
-    ann.join(ROOM, "aaaa1111").await;
-    ben.join(ROOM, "bbbb2222").await;
-    let offer_to_ann = ann.jingle(Action::SessionInitiate).await;
-    let offer_to_ben = ben.jingle(Action::SessionInitiate).await;
-    ann.accept(&offer_to_ann, 100).await;
-    ben.accept(&offer_to_ben, 200).await;
-    ann.jingle(Action::SourceAdd).await;
-    ben.jingle(Action::SourceAdd).await;
-    let mut seen = [ann.all_seen().await, ben.all_seen().await].concat();
-    let asked_before = bridge.asked().len();
-
+    let (mut meeting, focus) = Meeting::under_way().await;
     assert!(focus.stop().success());
-    // While nobody is there to hear it: Ann shares her screen.
-    let sid = offer_to_ann.sid.clone();
-    let sharing = tokio::spawn(async move {
-        ann.add_screen(&sid, 101).await.unwrap();
-        ann
-    });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    let focus = Focus::start(&prosody);
-    let mut ann = sharing.await.unwrap();
-    focus.wait_for_line(&["connected to XMPP", "resumed=true"]);
-    let told = ben.jingle(Action::SourceAdd).await;
-    assert_eq!(told.sid, offer_to_ben.sid, "the same session goes on");
-    let screens = &told.sources.unwrap().0["aaaa1111"].video;
-    assert_eq!(screens[0].ssrc, 101);
-    wait_for("the bridge being told", || {
-        (bridge.asked().len() > asked_before).then_some(())
-    });
-
-    // A third comes: the same meeting on the same bridge, with everybody's sources.
-    let mut cleo = Person::guest(&prosody).await;
-    cleo.ask_for(ROOM).await;
-    cleo.join(ROOM, "cccc3333").await;
-    let offer = cleo.jingle(Action::SessionInitiate).await;
-    let owners: Vec<String> = offer.sources.as_ref().unwrap().0.keys().cloned().collect();
-    assert_eq!(owners, ["aaaa1111", "bbbb2222", "jvb"]);
-    let meetings: std::collections::BTreeSet<String> = bridge
-        .asked()
-        .into_iter()
-        .map(|modify| modify.meeting_id)
-        .collect();
-    assert_eq!(meetings.len(), 1);
-    cleo.accept(&offer, 300).await;
-
-    // And ends what is to be ended.
-    let room = format!("/debug/conference/{ROOM}");
-    let (_, description) = focus.get(&room);
+    let focus = meeting.taken_over_while_a_screen_is_shared().await;
+    let mut cleo = meeting.third().await;
+    let (_, description) = focus.get(&format!("/debug/conference/{ROOM}"));
     assert!(description.contains("cccc3333"), "{description}");
+    // And ends what is to be ended.
     cleo.leave();
-    ann.jingle(Action::SourceRemove).await;
-    seen.extend(ann.all_seen().await);
-    seen.extend(ben.all_seen().await);
-    assert!(!seen.iter().any(left), "the focus never left the room");
-    ann.leave();
-    ben.leave();
-    focus.wait_for_line(&["conference over", "Empty"]);
+    meeting.ann.jingle(Action::SourceRemove).await;
+    meeting.ends_unnoticed(&focus).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_outlives_a_killed_focus() {
-    let prosody = Prosody::start(&Setup::default());
-    let focus = Focus::start(&prosody);
-    let bridge = TestBridge::start(&prosody, "b1").await;
-    focus.wait_for_line(&["Added new videobridge", "nickname=b1"]);
-    let mut ann = Person::guest(&prosody).await;
-    let mut ben = Person::guest(&prosody).await;
-    ann.ask_for(ROOM).await;
-    ann.join(ROOM, "aaaa1111").await;
-    ben.join(ROOM, "bbbb2222").await;
-    let offer_to_ann = ann.jingle(Action::SessionInitiate).await;
-    let offer_to_ben = ben.jingle(Action::SessionInitiate).await;
-    ann.accept(&offer_to_ann, 100).await;
-    ben.accept(&offer_to_ben, 200).await;
-    ann.jingle(Action::SourceAdd).await;
-    ben.jingle(Action::SourceAdd).await;
+    let (mut meeting, focus) = Meeting::under_way().await;
     // What was written down a moment ago is what counts.
     wait_for("both sessions in the journal", || {
-        let journal = read(&prosody.path("handover"));
+        let journal = read(&meeting.prosody.path("handover"));
         let accepted = journal
             .lines()
             .rev()
             .find(|line| line.starts_with("room "))?;
         (accepted.matches("\"accepted\":true").count() == 2).then_some(())
     });
-
     focus.kill();
-    // While nobody is there to hear it: Ann shares her screen.
-    let sid = offer_to_ann.sid.clone();
-    let sharing = tokio::spawn(async move {
-        ann.add_screen(&sid, 101).await.unwrap();
-        ann
-    });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    let focus = Focus::start(&prosody);
-    let mut ann = sharing.await.unwrap();
-    focus.wait_for_line(&["connected to XMPP", "resumed=true"]);
-    let told = ben.jingle(Action::SourceAdd).await;
-    assert_eq!(told.sid, offer_to_ben.sid, "the same session goes on");
-
-    // A third comes: the same meeting on the same bridge, with everybody's sources.
-    let mut cleo = Person::guest(&prosody).await;
-    cleo.ask_for(ROOM).await;
-    cleo.join(ROOM, "cccc3333").await;
-    let offer = cleo.jingle(Action::SessionInitiate).await;
-    let owners: Vec<String> = offer.sources.as_ref().unwrap().0.keys().cloned().collect();
-    assert_eq!(owners, ["aaaa1111", "bbbb2222", "jvb"]);
-    let mut seen = [ann.all_seen().await, ben.all_seen().await].concat();
-    seen.extend(cleo.all_seen().await);
-    assert!(!seen.iter().any(left), "the focus never left the room");
-    let ends = |stanza: &&jitctl_wire::Element| stanza.to_xml().contains("session-terminate");
-    assert_eq!(seen.iter().find(ends), None, "no session ended");
-    let asked = bridge.asked();
-    assert!(
-        asked
-            .iter()
-            .all(|one| one.meeting_id == asked[0].meeting_id)
-    );
-    ann.leave();
-    ben.leave();
+    let focus = meeting.taken_over_while_a_screen_is_shared().await;
+    let mut cleo = meeting.third().await;
     cleo.leave();
-    focus.wait_for_line(&["conference over", "Empty"]);
+    meeting.ends_unnoticed(&focus).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_the_full_address_waits_for_the_next_focus() {
+    let (prosody, mut focus, _bridges) = site(&["b1"]).await;
+    let mut ann = Person::guest(&prosody).await;
+    let ends: [fn(Focus); 2] = [|focus| assert!(focus.stop().success()), Focus::kill];
+    for (end, room) in ends.into_iter().zip(["one", "two"]) {
+        wait_for("the journal", || {
+            prosody.path("handover").exists().then_some(())
+        });
+        end(focus);
+        let room = format!("{room}@conference.meet.test");
+        let starting = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Focus::start(&prosody)
+        };
+        let asking = ann.ask_once("focus@auth.meet.test/focus", &room);
+        let (reply, started) = tokio::join!(asking, starting);
+        assert!(reply.unwrap().ready, "{room}");
+        focus = started;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_left_during_the_restart_is_gone_afterwards() {
-    let prosody = Prosody::start(&Setup::default());
-    let focus = Focus::start(&prosody);
-    let bridge = TestBridge::start(&prosody, "b1").await;
-    focus.wait_for_line(&["Added new videobridge", "nickname=b1"]);
-    let mut ann = Person::guest(&prosody).await;
-    let mut ben = Person::guest(&prosody).await;
-    ann.ask_for(ROOM).await;
-    ann.join(ROOM, "aaaa1111").await;
-    ben.join(ROOM, "bbbb2222").await;
-    let offer = ann.jingle(Action::SessionInitiate).await;
-    ann.accept(&offer, 100).await;
-    ben.jingle(Action::SessionInitiate).await;
+    let (mut meeting, focus) = Meeting::offered().await;
+    meeting.ann.accept(&meeting.offer_to_ann, 100).await;
     assert!(focus.stop().success());
-    ben.leave();
-    let focus = Focus::start(&prosody);
+    meeting.ben.leave();
+    let focus = Focus::start(&meeting.prosody);
     focus.wait_for_line(&["connected to XMPP", "resumed=true"]);
-    let expired = |asked: Vec<jitctl_wire::colibri2::ConferenceModify>| {
-        let mut endpoints = asked.iter().flat_map(|modify| &modify.endpoints);
-        endpoints.any(|endpoint| endpoint.expire && endpoint.id == "bbbb2222")
-    };
     wait_for("the bridge letting go of who left", || {
-        expired(bridge.asked()).then_some(())
+        let asked = meeting.bridge.asked();
+        let mut endpoints = asked.iter().flat_map(|modify| &modify.endpoints);
+        endpoints
+            .any(|endpoint| endpoint.expire && endpoint.id == "bbbb2222")
+            .then_some(())
     });
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_server_forgot_the_session_bridges_are_cleared_and_rooms_open_anew() {
-    let mut prosody = Prosody::start(&Setup::default());
-    let focus = Focus::start(&prosody);
-    let bridge = TestBridge::start(&prosody, "b1").await;
-    focus.wait_for_line(&["Added new videobridge", "nickname=b1"]);
-    let mut ann = Person::guest(&prosody).await;
-    let mut ben = Person::guest(&prosody).await;
-    ann.ask_for(ROOM).await;
-    ann.join(ROOM, "aaaa1111").await;
-    ben.join(ROOM, "bbbb2222").await;
-    ann.jingle(Action::SessionInitiate).await;
+    let (mut meeting, focus) = Meeting::offered().await;
     assert!(focus.stop().success());
-    bridge.stop().await;
-    prosody.restart();
-    let focus = Focus::start(&prosody);
+    meeting.bridge.stop().await;
+    meeting.prosody.restart();
+    let focus = Focus::start(&meeting.prosody);
     focus.wait_for_line(&["connected to XMPP", "resumed=false"]);
     focus.wait_for_line(&["conference over", "Stopped"]);
-    let mut cleo = Person::guest(&prosody).await;
+    let mut cleo = Person::guest(&meeting.prosody).await;
     assert!(cleo.ask_for(ROOM).await.ready);
 }

@@ -1,5 +1,7 @@
 //! A focus as a process, bridges inside the test, both at a real Prosody.
 
+mod people;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,6 +14,8 @@ use jitctl_testing::{
     Prosody, bridge_configuration, focus_configuration, free_port, http_request, read, wait_for,
 };
 use tokio::sync::oneshot;
+
+pub(crate) use people::{ROOM, call, invited, site};
 
 /// A running `jitctl-focus`.
 pub(crate) struct Focus {
