@@ -217,15 +217,16 @@ impl SshRemote {
             let _ = stdin.write_all(&bytes).await;
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let ((), read_out, read_err, status) = tokio::join!(
+        let ((), read_out, read_err) = tokio::join!(
             feed,
             stdout.read_to_end(&mut out),
             stderr.read_to_end(&mut err),
-            child.wait(),
         );
         read_out.ok()?;
         read_err.ok()?;
-        let status = match status {
+        // The exit status may overtake the last of the output, and to wait for it gives up the
+        // session: whatever had not come by then would be lost.
+        let status = match child.wait().await {
             Ok(status) => status.code(),
             // The crate takes 127 for a missing program; the last command of a script may end so.
             Err(openssh::Error::Remote(error)) if error.kind() == io::ErrorKind::NotFound => {
