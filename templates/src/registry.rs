@@ -39,6 +39,7 @@ templates![
     "main/prosody.cfg.lua",
     "main/prosody/jitctl.lib.lua",
     "main/prosody/mod_jitctl_av_moderation.lua",
+    "main/prosody/mod_jitctl_focus_away.lua",
     "main/prosody/mod_jitctl_identities.lua",
     "main/prosody/mod_jitctl_lobby.lua",
     "main/prosody/mod_jitctl_max_occupants.lua",

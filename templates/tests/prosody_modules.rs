@@ -2,13 +2,17 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use jitctl_testing::person::{Person, login};
-use jitctl_testing::{CLIENT_DOMAIN, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN, Setup};
+use jitctl_testing::person::{Person, login, online};
+use jitctl_testing::{
+    CLIENT_DOMAIN, COMPONENT, COMPONENT_SECRET, FOCUS_PASSWORD, Prosody, SERVICE_DOMAIN, Setup,
+};
+use jitctl_wire::conference_request::ConferenceReply;
 use jitctl_wire::disco::{DiscoInfo, info_query};
 use jitctl_wire::namespace::{JITSI_MEET, MUC_USER};
-use jitctl_wire::{Element, Iq, Presence, muc};
-use jitctl_xmpp::Credentials;
+use jitctl_wire::{Condition, Element, Iq, Presence, muc, ping};
+use jitctl_xmpp::{Client, ClientConfig, ClientEvent, Credentials, IqError, ServerAddress, Target};
 use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 const ROOM: &str = "standup@conference.meet.test";
 const LOBBY: &str = "standup@lobby.meet.test";
@@ -31,6 +35,7 @@ fn setup() -> Setup {
   jitctl_max_occupants = 3
   jitctl_service_domain = "auth.meet.test""#,
         ),
+        of_focus: String::from(r#"  modules_enabled = { "jitctl_focus_away" }"#),
         further_hosts: String::from(
             r#"Component "speakerstats.meet.test" "jitctl_speakerstats"
   muc_component = "conference.meet.test"
@@ -57,6 +62,28 @@ async fn focus(prosody: &Prosody) -> Person {
     let form = muc::show_addresses_form();
     focus.request(ROOM, form).await.unwrap();
     focus
+}
+
+/// A focus's component, connected.
+async fn component_of_focus(prosody: &Prosody) -> (Client, UnboundedReceiver<ClientEvent>) {
+    let target = Target {
+        address: ServerAddress::new("127.0.0.1", prosody.component_port),
+        domain: COMPONENT.to_owned(),
+        trust: None,
+    };
+    let secret = COMPONENT_SECRET.to_owned().into();
+    let credentials = Credentials::Component { secret };
+    let (client, mut events) = Client::connect(ClientConfig::new(target, credentials));
+    online(&mut events).await;
+    (client, events)
+}
+
+async fn next_request(events: &mut UnboundedReceiver<ClientEvent>) -> Iq {
+    loop {
+        if let ClientEvent::Request(iq) = events.recv().await.unwrap() {
+            return iq;
+        }
+    }
 }
 
 async fn make_owner(focus: &mut Person, person: &Person) {
@@ -380,4 +407,44 @@ async fn a_full_room_takes_nobody_more() {
     people[0].leave();
     people[0].settle().await;
     late.join(ROOM, "dddd4444").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_a_room_while_the_focus_is_away_is_told_to_ask_again() {
+    let prosody = Prosody::start(&setup());
+    let mut ann = Person::guest(&prosody).await;
+    let told = ann.ask_once(COMPONENT, ROOM).await.unwrap();
+    assert_eq!((told.ready, told.room.as_str()), (false, ROOM));
+    match ann.request(COMPONENT, ping::ping()).await {
+        Err(IqError::Refused(error)) => {
+            assert_eq!(error.condition, Condition::RemoteServerTimeout);
+        }
+        other => panic!("{other:?}"),
+    }
+
+    let (focus, mut asked) = component_of_focus(&prosody).await;
+    let answers = async {
+        let request = next_request(&mut asked).await;
+        let ready = ConferenceReply {
+            room: ROOM.to_owned(),
+            ready: true,
+            focus_jid: String::from("focus@auth.meet.test"),
+            session_id: None,
+            identity: None,
+            properties: std::collections::BTreeMap::new(),
+        };
+        focus.send(request.result(Some(ready.to_element())).to_element());
+    };
+    let (told, ()) = tokio::join!(ann.ask_once(COMPONENT, ROOM), answers);
+    assert!(told.unwrap().ready);
+
+    // It goes with one request unanswered: that one alone is answered for it.
+    let goes = async {
+        next_request(&mut asked).await;
+        focus.close().await;
+    };
+    let (told, ()) = tokio::join!(ann.ask_once(COMPONENT, ROOM), goes);
+    assert!(!told.unwrap().ready);
+    ann.settle().await;
+    assert_eq!(ann.all_seen().await, []);
 }

@@ -39,6 +39,8 @@ pub struct Setup {
     pub of_clients: String,
     /// Further configuration of the service of meetings.
     pub of_rooms: String,
+    /// Further configuration of the focus's component.
+    pub of_focus: String,
     /// Further hosts and components.
     pub further_hosts: String,
     /// Whether certificates are in their time.
@@ -65,6 +67,7 @@ impl Default for Setup {
             extra: String::new(),
             of_clients: String::new(),
             of_rooms: String::new(),
+            of_focus: String::new(),
             further_hosts: String::new(),
             validity: Validity::Now,
             certificate_name: None,
@@ -278,6 +281,7 @@ Component "internal.{SERVICE_DOMAIN}" "muc"
   muc_room_default_public_jids = true
 Component "{COMPONENT}"
   component_secret = "{COMPONENT_SECRET}"
+{of_focus}
 {further_hosts}
 "#,
             client_port = self.client_port,
@@ -286,6 +290,7 @@ Component "{COMPONENT}"
             extra = setup.extra,
             of_clients = setup.of_clients,
             of_rooms = setup.of_rooms,
+            of_focus = setup.of_focus,
             further_hosts = setup.further_hosts,
             client_ssl = ssl(CLIENT_DOMAIN),
             service_ssl = ssl(SERVICE_DOMAIN),

@@ -43,7 +43,8 @@ fn conference(name: &HostName, guest: &GuestVisit) -> Option<Finding> {
         return None;
     }
     let words = match &guest.conference {
-        Some(Ok(Asked::Granted { .. } | Asked::LoginWanted)) => return None,
+        Some(Ok(Asked::Granted { ready: true } | Asked::LoginWanted)) => return None,
+        Some(Ok(Asked::Granted { ready: false })) => "the focus is not there".to_owned(),
         Some(Ok(Asked::Refused(words)) | Err(words)) => words.clone(),
         None => guest
             .trouble

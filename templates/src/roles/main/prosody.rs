@@ -25,9 +25,10 @@ const UNIT: &str = "prosody.service";
 const MODULES: &str = "/usr/lib/jitctl/prosody";
 
 /// Our modules and what they share.
-const MODULE_FILES: [&str; 6] = [
+const MODULE_FILES: [&str; 7] = [
     "jitctl.lib.lua",
     "mod_jitctl_av_moderation.lua",
+    "mod_jitctl_focus_away.lua",
     "mod_jitctl_identities.lua",
     "mod_jitctl_lobby.lua",
     "mod_jitctl_max_occupants.lua",

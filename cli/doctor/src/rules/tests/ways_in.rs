@@ -112,6 +112,12 @@ fn what_a_guest_meets_is_judged() {
     };
     guest(&mut observation, refused);
     assert_eq!(codes(&observation), ["X12"]);
+    let away = GuestVisit {
+        conference: Some(Ok(Asked::Granted { ready: false })),
+        ..visit.clone()
+    };
+    guest(&mut observation, away);
+    assert_eq!(codes(&observation), ["X12"]);
     let over_http = Some(Ok(404));
     guest(
         &mut observation,

@@ -164,6 +164,8 @@ Component "internal.auth.meet.example.org" "muc"
 	max_history_messages = 0
 	muc_room_default_history_length = 0
 
--- The focus as XEP-0114 component; its secret is in jitctl-secrets.cfg.lua.
+-- The focus as XEP-0114 component; its secret is in jitctl-secrets.cfg.lua. While it is away, people
+-- are told to ask again.
 Component "focus.meet.example.org"
 	name = "Focus"
+	modules_enabled = { "jitctl_focus_away" }
