@@ -5,12 +5,16 @@
 //! by the caller and counted on the way in.
 #![forbid(unsafe_code)]
 
+mod feedback;
+
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
+use feedback::Feedback;
+use jitctl_media::rtcp::{RtcpPacket, RtcpPackets};
 use jitctl_media::rtp::{DatagramKind, Header, HeaderFields, WriteError, classify, write_header};
 use jitctl_media::srtp::{MAX_OVERHEAD, SrtpError};
 use jitctl_media::transport::data_channel::ChannelError;
@@ -64,6 +68,8 @@ pub struct Participant {
     local: SocketAddr,
     transport: Transport,
     reception: Reception,
+    feedback: Option<Feedback>,
+    key_frame_requests: u64,
     /// Count media without decrypting it: for load.
     pub count_only: bool,
 }
@@ -98,6 +104,27 @@ impl Participant {
         identity: Arc<Identity>,
         data_channel: bool,
     ) -> Result<Self, ParticipantError> {
+        let options = TransportOptions {
+            role: Role::Controlled,
+            show_private: true,
+            data_channel: if data_channel {
+                DataChannelMode::Active
+            } else {
+                DataChannelMode::Disabled
+            },
+        };
+        Self::bind_with(address, identity, options)
+    }
+
+    /// The same with a choice of ICE role and data channel, for servers other than a bridge.
+    ///
+    /// # Errors
+    /// [`ParticipantError`].
+    pub fn bind_with(
+        address: SocketAddr,
+        identity: Arc<Identity>,
+        options: TransportOptions,
+    ) -> Result<Self, ParticipantError> {
         let socket = UdpSocket::bind(address)?;
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
@@ -112,20 +139,13 @@ impl Participant {
             ice: IceConfig::default(),
             fragment_prefix: String::new(),
         };
-        let options = TransportOptions {
-            role: Role::Controlled,
-            show_private: true,
-            data_channel: if data_channel {
-                DataChannelMode::Active
-            } else {
-                DataChannelMode::Disabled
-            },
-        };
         Ok(Self {
             socket,
             local,
             transport: Transport::new(config, options)?,
             reception: Reception::default(),
+            feedback: None,
+            key_frame_requests: 0,
             count_only: false,
         })
     }
@@ -161,9 +181,32 @@ impl Participant {
         now: Instant,
         bridge: &LocalDescription,
     ) -> Result<(), ParticipantError> {
-        self.transport.set_remote(now, remote_description(bridge))?;
+        self.join_remote(now, remote_description(bridge))
+    }
+
+    /// Takes what any server signalled; checks begin at once.
+    ///
+    /// # Errors
+    /// [`ParticipantError`].
+    pub fn join_remote(
+        &mut self,
+        now: Instant,
+        remote: RemoteDescription,
+    ) -> Result<(), ParticipantError> {
+        self.transport.set_remote(now, remote)?;
         self.send_pending();
         Ok(())
+    }
+
+    /// From now on answers packets that carry their transport-wide number in `extension`.
+    pub fn answer_transport_cc(&mut self, extension: u8) {
+        self.feedback = Some(Feedback::new(extension));
+    }
+
+    /// How often a key frame was asked for.
+    #[must_use]
+    pub fn key_frame_requests(&self) -> u64 {
+        self.key_frame_requests
     }
 
     /// The transport.
@@ -181,21 +224,30 @@ impl Participant {
     /// When [`Participant::turn`] has something to do even if nothing arrives.
     #[must_use]
     pub fn timeout(&self) -> Option<Instant> {
-        self.transport.poll_timeout()
+        let feedback = self.feedback.as_ref().and_then(Feedback::next_due);
+        let transport = self.transport.poll_timeout();
+        transport.into_iter().chain(feedback).min()
     }
 
-    /// Reads and sends all there is; `media` sees every authentic packet.
+    /// Reads and sends all there is; `media` sees every authentic packet, or with `count_only`
+    /// every packet as it came.
     pub fn turn(&mut self, now: Instant, mut media: impl FnMut(&Header, &[u8])) {
         let mut buffer = [0u8; 2048];
         while let Ok((length, remote)) = self.socket.recv_from(&mut buffer) {
             let datagram = &mut buffer[..length];
-            if self.count_only
-                && self.transport.is_connected()
+            if self.transport.is_connected()
                 && classify(datagram) == DatagramKind::Rtp
+                && let Ok(header) = Header::parse(datagram)
             {
-                self.reception.packets += 1;
-                self.reception.bytes += length as u64;
-                continue;
+                if let Some(feedback) = &mut self.feedback {
+                    feedback.record(now, &header, datagram);
+                }
+                if self.count_only {
+                    self.reception.packets += 1;
+                    self.reception.bytes += length as u64;
+                    media(&header, datagram);
+                    continue;
+                }
             }
             let route = Route {
                 local: self.local,
@@ -210,6 +262,16 @@ impl Participant {
                     self.reception.bytes += length as u64;
                     media(&header, &buffer[..plain]);
                 }
+                Received::Rtcp { length: plain } => {
+                    let packets = RtcpPackets::new(&buffer[..plain]);
+                    let requests = packets.filter(|packet| {
+                        matches!(
+                            packet,
+                            RtcpPacket::PictureLoss { .. } | RtcpPacket::FullIntraRequest(_)
+                        )
+                    });
+                    self.key_frame_requests += requests.count() as u64;
+                }
                 Received::Dropped(_) => self.reception.dropped += 1,
                 _ => {}
             }
@@ -217,7 +279,21 @@ impl Participant {
         if self.transport.poll_timeout().is_some_and(|due| due <= now) {
             self.transport.handle_timeout(now);
         }
+        self.send_feedback(now);
         self.send_pending();
+    }
+
+    fn send_feedback(&mut self, now: Instant) {
+        let (Some(feedback), Some(route)) = (&mut self.feedback, self.transport.route()) else {
+            return;
+        };
+        let mut packet = [0u8; MAX_PACKET + MAX_OVERHEAD];
+        if let Some(length) = feedback.write(now, &mut packet[..MAX_PACKET])
+            && let Ok(length) = self.transport.protect_rtcp(&mut packet, length)
+        {
+            // A refused datagram is a lost one.
+            let _ = self.socket.send_to(&packet[..length], route.remote);
+        }
     }
 
     /// What happened to the transport.

@@ -28,6 +28,8 @@ cargo xtask TASK
   test      run everything: format, lints, unit tests, schema, end-to-end tests (as root)
   faults    break a site in the lab in every known way and print what the doctor says (as root)
   compare   measure applies beside ansible-core and pyinfra, and plans of large sites
+  compare-bridges
+            measure our bridge beside LiveKit and Janus (as root)
   dist      build the static programs into dist/; `--arch aarch64` adds those for ARM hosts
   page      build the meeting page alone into dist/artifacts/any
   setup     install what is missing from Debian, and the Rust target
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("faults") => test::faults(),
         Some("compare") => compare::run(&rest),
+        Some("compare-bridges") => compare::bridges(&rest),
         Some("dist") => dist::run(&rest),
         Some("page") => setup::run().and_then(|()| page::build()),
         Some("setup") => setup::run(),

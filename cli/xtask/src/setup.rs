@@ -49,6 +49,9 @@ const NODE_PACKAGES: [&str; 2] = ["nodejs", "npm"];
 /// Debian 12 has this one.
 const OLDEST_NODE: u32 = 18;
 
+/// Where Go is: on the path, or as its makers install it.
+const GO_PROGRAMS: [&str; 2] = ["go", "/usr/local/go/bin/go"];
+
 /// The same for hosts with ARM processors.
 pub(crate) const AARCH64: &str = "aarch64-unknown-linux-musl";
 
@@ -78,6 +81,19 @@ pub(crate) fn for_comparison() -> Result<()> {
     packages(&["python3", "python3-venv"])
 }
 
+/// Installs what is missing for a comparison of bridges: Janus, what LiveKit is built with, and
+/// what starts the servers. Debian 12's Go is too old for LiveKit, so one's own is taken first.
+pub(crate) fn for_bridges() -> Result<()> {
+    packages_unstarted(&["iproute2", "janus", "openssl", "python3", "util-linux"])?;
+    let has_go = GO_PROGRAMS
+        .iter()
+        .any(|go| shell::output(shell::program(go).arg("version")).is_ok());
+    if has_go {
+        return Ok(());
+    }
+    packages(&["golang"])
+}
+
 /// Whether a Node.js that is new enough is on the path, with its npm.
 fn has_node() -> bool {
     let version = |program: &str| {
@@ -94,12 +110,17 @@ fn has_node() -> bool {
     version("node").is_some_and(|major| major >= OLDEST_NODE) && version("npm").is_some()
 }
 
-/// Installs what is missing for the tests, too. Servers come without being started: the tests
-/// run their own, and this machine is not to become one.
+/// Installs what is missing for the tests, too.
 pub(crate) fn for_tests() -> Result<()> {
     run()?;
     rust_components()?;
-    if TEST_PACKAGES.into_iter().all(installed) {
+    packages_unstarted(&TEST_PACKAGES)
+}
+
+/// Servers come without being started: tests and measurements run their own, and this machine is
+/// not to become one.
+fn packages_unstarted(wanted: &[&'static str]) -> Result<()> {
+    if wanted.iter().all(|package| installed(package)) {
         return Ok(());
     }
     let ours = !Path::new(POLICY).exists();
@@ -109,7 +130,7 @@ pub(crate) fn for_tests() -> Result<()> {
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(POLICY, mode).map_err(|error| format!("{POLICY}: {error}"))?;
     }
-    let done = packages(&TEST_PACKAGES);
+    let done = packages(wanted);
     if ours {
         fs::remove_file(POLICY).map_err(|error| format!("cannot remove {POLICY}: {error}"))?;
     }

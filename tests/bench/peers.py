@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Our bridge beside LiveKit v1.8.0 and Janus 1.1.2: one generator, one run, one table.
+
+Every round takes every server once under every workload, each freshly started; the table shows
+medians. Servers run on processor 0, the generator on processor 1, in a network namespace of their
+own, at an address that is not loopback's, which Janus refuses. `cargo xtask compare-bridges`
+installs what is missing from Debian, builds, and calls this; LiveKit comes by `go install` into
+~/.cache/jitctl-bench.
+
+    cargo build --release -p jitctl-bridge -p jitctl-bench
+    sudo tests/bench/peers.py [--rounds 3] [--seconds 10] [--workloads one-to-20,mesh-10]
+                              [--servers jitctl,livekit,janus]
+
+Workloads: one-to-N, mesh-N, rooms-RxN, meeting-N-last-L (three sizes, the smallest is watched) and
+join-N (all connect at the same moment); one-to-100@4000 sends 4 Mbit/s instead of 1.5.
+A row that failed says why; all measured values go to standard error as they come.
+"""
+
+import argparse
+import datetime
+import functools
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target")) / "release"
+CACHE = pathlib.Path.home() / ".cache/jitctl-bench"
+LIVEKIT = "github.com/livekit/livekit-server/cmd/server@v1.8.0"
+NAMESPACE = "jitctl-bench"
+HOST = "10.99.0.1"
+SECRET = "bench:a secret of the bench that is long enough"
+WORKLOADS = ("one-to-20,one-to-50,one-to-100,one-to-200,one-to-100@4000,one-to-100@8000,mesh-10,"
+             "rooms-10x10,meeting-100-last-20,join-1,join-100")
+# Longest life of a server, whatever happens.
+PATIENCE = 180
+
+
+def run(*command, **options):
+    return subprocess.run([str(part) for part in command], check=True, **options)
+
+
+def inside(processor, *command):
+    return ["ip", "netns", "exec", NAMESPACE, "taskset", "-c", str(processor), *map(str, command)]
+
+
+def install():
+    """LiveKit, built from its module at that version."""
+    if (CACHE / "server").exists():
+        return
+    go = shutil.which("go", path=os.environ["PATH"] + ":/usr/local/go/bin")
+    if not go:
+        sys.exit("LiveKit wants Go 1.22 or later: install it, or leave LiveKit out with --servers")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    run(go, "install", LIVEKIT, env={**os.environ, "GOBIN": str(CACHE)})
+
+
+def name_space():
+    subprocess.run(["ip", "netns", "del", NAMESPACE], stderr=subprocess.DEVNULL)
+    run("ip", "netns", "add", NAMESPACE)
+    for command in (
+        "link set lo up",
+        "link add bench0 type veth peer name bench1",
+        f"addr add {HOST}/24 dev bench0",
+        "link set bench0 up",
+        "link set bench1 up",
+    ):
+        run("ip", "-n", NAMESPACE, *command.split())
+
+
+def jitctl(folder, coalesce=0, segmentation=True):
+    """A bridge whose focus is never there: conferences come over HTTP."""
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        "-subj", "/CN=bench", "-days", "1", "-keyout", folder / "key.pem", "-out",
+        folder / "ca.pem", stderr=subprocess.DEVNULL)
+    password = folder / "password"
+    password.touch(mode=0o600)
+    password.write_text("unused")
+    config = folder / "bridge.toml"
+    config.write_text(f"""
+[identity]
+nickname = "bench"
+[[xmpp]]
+address = "{HOST}:9"
+domain = "auth.bench"
+username = "jvb"
+password_file = "{password}"
+brewery = "jvbbrewery@internal.auth.bench"
+ca_file = "{folder}/ca.pem"
+[http]
+private = "{HOST}:8080"
+conferences = true
+[media]
+port = 10000
+workers = 1
+coalesce_microseconds = {coalesce}
+segmentation = {str(segmentation).lower()}
+[log]
+level = "warn"
+""")
+    return [PROGRAMS / "jitctl-bridge", "--config", config], f"{HOST}:8080"
+
+
+def livekit(folder, batches=""):
+    config = folder / "livekit.yaml"
+    key, secret = SECRET.split(":", 1)
+    config.write_text(f"""
+port: 7880
+bind_addresses: ["{HOST}"]
+rtc:
+  udp_port: 7882
+  tcp_port: 0
+  use_external_ip: false
+  node_ip: {HOST}
+  strict_acks: false
+  interfaces:
+    includes: [bench0]
+{batches}
+keys:
+  {key}: "{secret}"
+logging:
+  level: error
+""")
+    return [CACHE / "server", "--config", config], f"{HOST}:7880"
+
+
+def janus(folder):
+    (folder / "janus.jcfg").write_text("""
+general: {
+  debug_level = 2
+  event_loops = 1
+}
+nat: { ice_enforce_list = "bench0" }
+media: { rtp_port_range = "10000-32000" }
+plugins: {
+  disable = "libjanus_audiobridge.so,libjanus_duktape.so,libjanus_echotest.so,libjanus_lua.so,libjanus_nosip.so,libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,libjanus_textroom.so,libjanus_videocall.so,libjanus_voicemail.so"
+}
+transports: {
+  disable = "libjanus_http.so,libjanus_pfunix.so,libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_rabbitmq.so"
+}
+""")
+    (folder / "janus.transport.websockets.jcfg").write_text(
+        f'general: {{ ws = true\n ws_port = 8188\n ws_ip = "{HOST}" }}\n')
+    (folder / "janus.plugin.videoroom.jcfg").write_text("general: { }\n")
+    return ["janus", "-F", folder, "-o"], f"{HOST}:8188"
+
+
+SERVERS = {
+    "jitctl": jitctl,
+    # Packets of one receiver wait up to 2 ms for each other.
+    "jitctl-2ms": functools.partial(jitctl, coalesce=2000),
+    # As where the kernel cannot segment.
+    "jitctl-single": functools.partial(jitctl, segmentation=False),
+    "livekit": livekit,
+    # The same with what its sample configuration offers for less processor time.
+    "livekit-2ms": functools.partial(
+        livekit, batches="  batch_io:\n    batch_size: 128\n    max_flush_interval: 2ms"),
+    "janus": janus,
+}
+
+
+def wait_for(address, process):
+    host, port = address.split(":")
+    probe = f"import socket; socket.create_connection(('{host}', {port}), 1)"
+    for _ in range(100):
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        tried = subprocess.run(inside(1, sys.executable, "-c", probe), stderr=subprocess.DEVNULL)
+        if tried.returncode == 0:
+            return
+        time.sleep(0.1)
+    raise RuntimeError("the server does not listen")
+
+
+def measure(server, workload, options):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        command, address = SERVERS[server](folder)
+        with open(folder / "log", "wb") as log:
+            # `ip netns exec` and `taskset` replace themselves: this is the server's own process.
+            process = subprocess.Popen(inside(0, *command), stdout=log, stderr=log)
+        try:
+            wait_for(address, process)
+            time.sleep(1)
+            done = subprocess.run(
+                inside(1, PROGRAMS / "bench-peers", "--server", server.split("-")[0], "--address",
+                       address, "--pid", process.pid, "--workload", workload, "--seconds",
+                       options.seconds, "--secret", SECRET),
+                capture_output=True, text=True, timeout=PATIENCE)
+            if done.returncode != 0:
+                said = done.stderr.strip() or f"the generator ended with {done.returncode}"
+                raise RuntimeError(said.splitlines()[-1])
+            return json.loads(done.stdout)
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            tail = (folder / "log").read_text(errors="replace")[-300:]
+            return {"error": str(error), "log": tail}
+        finally:
+            process.kill()
+            process.wait()
+
+
+# Title, key, digits after the point.
+COLUMNS = [
+    ("us/packet", "cpu_micros_per_packet", 2),
+    ("packets/s", "packets_per_second", 0),
+    ("missing, %", "missing_percent", 1),
+    ("CPU, %", "cpu_percent", 0),
+    ("in the kernel, %", "kernel_percent", 0),
+    ("p50, ms", "latency_p50_millis", 2),
+    ("p99, ms", "latency_p99_millis", 2),
+    ("KiB/participant", "kib_per_participant", 0),
+    ("first packet, ms", "first_packet_millis", 0),
+    ("ICE + DTLS p50, ms", "connect_p50_millis", 1),
+    ("p99, ms", "connect_p99_millis", 1),
+    ("last of all, ms", "all_connected_millis", 1),
+    ("us/join", "cpu_micros_per_join", 0),
+]
+
+
+def cell(rows, key, digits):
+    values = [row[key] for row in rows if key in row]
+    return f"{statistics.median(values):,.{digits}f}" if values else ""
+
+
+def table(results, workloads, servers):
+    print("| Workload | Server | " + " | ".join(title for title, _, _ in COLUMNS) + " |")
+    print("|--" * (2 + len(COLUMNS)) + "|")
+    for workload in workloads:
+        for server in servers:
+            taken = results[workload, server]
+            rows = [row for row in taken if "error" not in row]
+            cells = [cell(rows, key, digits) for _, key, digits in COLUMNS]
+            if taken and not rows:
+                cells[0] = taken[-1]["error"]
+            print(f"| {workload} | {server} | " + " | ".join(cells) + " |", flush=True)
+
+
+def load():
+    return " ".join(f"{value:.1f}" for value in os.getloadavg())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--workloads", default=WORKLOADS)
+    parser.add_argument("--servers", default=",".join(SERVERS))
+    options = parser.parse_args()
+    workloads, servers = options.workloads.split(","), options.servers.split(",")
+    if any(server.startswith("livekit") for server in servers):
+        install()
+    results = {(workload, server): [] for workload in workloads for server in servers}
+    began, before = datetime.datetime.now(), load()
+    name_space()
+    try:
+        for turn in range(options.rounds):
+            for workload in workloads:
+                for server in servers:
+                    row = measure(server, workload, options)
+                    print(f"round {turn + 1}, {workload}, {server}: {row}", file=sys.stderr)
+                    results[workload, server].append(row)
+    except KeyboardInterrupt:
+        print("stopped: the table has what was measured so far", file=sys.stderr)
+    finally:
+        run("ip", "netns", "del", NAMESPACE)
+    print(f"{began:%Y-%m-%d %H:%M}, {os.cpu_count()} processors, Linux {platform.release()}, "
+          f"{options.rounds} rounds of {options.seconds} s, load {before} before, {load()} after\n")
+    table(results, workloads, servers)
+
+
+if __name__ == "__main__":
+    main()
