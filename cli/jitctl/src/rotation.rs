@@ -1,5 +1,9 @@
 //! Rolling a secret over: one plan and apply per round, driven by the engine.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jitctl_deploy::lease;
 use jitctl_deploy::rotate::{RotateError, Round, rotate};
 use jitctl_inventory::secrets::{self, Phase, SecretsError, Store, os_random};
 use miette::Report;
@@ -59,13 +63,17 @@ pub(crate) async fn run(context: &Context, name: &str) -> Result<(), Failure> {
         .map_err(failure)
 }
 
-/// Nothing is begun that cannot come to its end: all hosts answer, and no other change waits that
-/// would be carried out unseen. A rotation that was cut off is itself such a change.
+/// Nothing is begun that cannot come to its end: all hosts answer, nobody holds one, and no other
+/// change waits that would be carried out unseen. A rotation that was cut off is itself such a
+/// change.
 async fn may_begin(context: &Context, store: &Store, name: &str) -> Result<(), Failure> {
+    let named = || name.to_owned();
     let Some(phase) = store.phase(name) else {
-        let name = name.to_owned();
-        return Err(SecretsError::Unknown { name }.into());
+        return Err(SecretsError::Unknown { name: named() }.into());
     };
+    if secrets::is_material(name) {
+        return Err(SecretsError::Issued { name: named() }.into());
+    }
     let deployment = Deployment::prepare(context, None, Asking::Hosts(10)).await?;
     if let Some(failure) = deployment.silence() {
         context.printer.note("nothing was changed");
@@ -77,7 +85,14 @@ async fn may_begin(context: &Context, store: &Store, name: &str) -> Result<(), F
             "look at them with `jitctl plan`, carry them out with `jitctl apply`, then rotate",
         ));
     }
-    Ok(())
+    let holder = enactment::holder("secrets rotate");
+    let tries = deployment.remotes.values().map(|remote| async {
+        let time = Duration::from_secs(30);
+        lease::acquire_or_inherit(remote.as_ref(), &holder, time, "").await?;
+        lease::release(remote.as_ref(), &holder.id, "").await
+    });
+    let held = join_all(tries).await.into_iter().filter_map(Result::err);
+    Failure::all(held.map(Failure::from)).map_or(Ok(()), Err)
 }
 
 /// Plans and applies what the store says now, on all hosts or none.

@@ -94,6 +94,12 @@ const PHRASES: &[(&str, ConnectFailure, &str, &str)] = &[
         "run `ssh -G HOST` to see the line",
     ),
     (
+        "proxy dialer did not pass back a connection",
+        ConnectFailure::Other,
+        "the proxy command of its ssh_config made no connection",
+        "look whether the host runs (`jitctl lab status` for a host of the lab)",
+    ),
+    (
         "Connection closed by remote host",
         ConnectFailure::Other,
         "it closed the connection",
@@ -229,6 +235,14 @@ mod tests {
         let refused = connect_error(&"b1".into(), "Permission denied (publickey).");
         let words = refused.to_string();
         assert_eq!(behind_jump(refused, "ops@gate").to_string(), words);
+    }
+
+    #[test]
+    fn a_proxy_command_that_fails_is_said_in_words() {
+        let log = "dial: no route\r\nproxy dialer did not pass back a connection";
+        let error = connect_error(&"h3".into(), log);
+        assert!(error.to_string().contains("proxy command"), "{error}");
+        assert!(error.remedy().contains("jitctl lab status"));
     }
 
     #[test]

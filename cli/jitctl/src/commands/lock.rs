@@ -114,7 +114,7 @@ async fn ask_all(remotes: &[SshRemote], release: bool) -> (Leases, Vec<Failure>)
                 host: remote.host().to_string(),
                 lease,
             }),
-            Err(error) => silent.push(failure(&error)),
+            Err(error) => silent.push(error.into()),
         }
     }
     (leases, silent)
@@ -128,9 +128,11 @@ async fn ask(remote: &SshRemote, release: bool) -> Result<Option<Lease>, LeaseEr
     }
 }
 
-fn failure(error: &LeaseError) -> Failure {
-    let problem = Problem::new(error.to_string()).help(error.remedy());
-    Failure::new(Exit::of(error.exit_code()), problem)
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        let problem = Problem::new(error.to_string()).help(error.remedy());
+        Self::new(Exit::of(error.exit_code()), problem)
+    }
 }
 
 impl View for Leases {

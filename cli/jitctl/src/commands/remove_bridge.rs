@@ -67,6 +67,12 @@ impl RemoveBridge {
     pub(crate) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let before = context.open()?;
         let (name, host) = before.host(&self.host)?;
+        if !host.roles.contains(&Role::Bridge) {
+            return Err(Failure::usage(
+                format!("`{name}` carries no bridge"),
+                "`jitctl status` shows the bridges",
+            ));
+        }
         if host.roles.contains(&Role::Main) {
             return Err(Failure::usage(
                 format!("`{name}` carries MAIN too"),
