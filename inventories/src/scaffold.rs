@@ -173,8 +173,8 @@ const IMPORTED: [&str; 7] = [
     "# Add a bridge with `jitctl add-bridge NAME=ADDRESS`; it keeps your comments.",
     "hosts:",
     "  # MAIN, set up and kept by others. jitctl opens 5222/tcp there for the bridges below, where",
-    "  # ufw keeps the rules, and touches nothing else. `jitctl import` again reads the account's",
-    "  # password and the certificate anew.",
+    "  # ufw or firewalld keeps the rules, and touches nothing else. `jitctl import` again reads the",
+    "  # account's password and the certificate anew.",
     "  # `nicknames` are those of bridges that others keep.",
 ];
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use foreign::{STOCK, bridge, shell, ssh_config};
+use foreign::{DOCKER, STOCK, bridge, give_record, shell, ssh_config};
 use jitctl_tests::{Lab, finish, jitctl};
 use serde_json::Value;
 
@@ -51,6 +51,38 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get -qqy install ufw > /dev/null 2>&1
 for port in 22/tcp 80/tcp 443/tcp 10000/udp; do ufw allow $port > /dev/null; done
 ufw --force enable > /dev/null";
+
+/// Debian's Prosody plays the container's, as `ports: ['5222:5222']` of its service shows it on the
+/// host: Docker itself is not here, nor what it does to the packet filter.
+const CONTAINER: &str = r#"
+cd /opt/jitsi-cfg/prosody/config; mkdir certs
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=auth.meet.jitsi \
+    -addext subjectAltName=DNS:auth.meet.jitsi -keyout certs/auth.meet.jitsi.key \
+    -out certs/auth.meet.jitsi.crt 2> /dev/null
+chown prosody certs/auth.meet.jitsi.key
+cat > /etc/prosody/conf.d/container.cfg.lua <<'END'
+VirtualHost "auth.meet.jitsi"
+    authentication = "internal_hashed"
+    ssl = {
+        key = "/opt/jitsi-cfg/prosody/config/certs/auth.meet.jitsi.key";
+        certificate = "/opt/jitsi-cfg/prosody/config/certs/auth.meet.jitsi.crt";
+    }
+Component "internal-muc.meet.jitsi" "muc"
+    muc_room_locking = false
+END
+systemctl restart prosody
+printf 'swordfish\nswordfish\n' | prosodyctl adduser jvb@auth.meet.jitsi > /dev/null 2>&1
+sed -i 's#docker.meet.test:8443#meet.test#; s/10.77.0.13/10.77.0.11/' /opt/docker-jitsi-meet/.env
+"#;
+
+/// Its keepers have changed their minds about the packet filter, too; one rule of theirs is for the
+/// moment only.
+const FIREWALLD: &str = "
+export DEBIAN_FRONTEND=noninteractive
+ufw --force disable > /dev/null
+apt-get -qqy install firewalld > /dev/null 2>&1; systemctl -q start firewalld
+for service in http https; do firewall-cmd -q --permanent --add-service=$service; done
+firewall-cmd -q --reload; firewall-cmd -q --add-port=10000/udp";
 
 /// Everything on MAIN that an apply might touch, by its hash; Prosody's own notes of logins aside.
 const SUMS: &str = "find /etc /usr /opt /root /home /var/lib -xdev -type f \
@@ -171,6 +203,48 @@ fn a_bridge_of_ours_joins_a_main_of_others() {
         kept.stdout.contains("443/tcp") && !kept.stdout.contains("5222"),
         "{kept}"
     );
+
+    a_docker_folder_behind_firewalld_is_imported_too(&lab);
+}
+
+fn a_docker_folder_behind_firewalld_is_imported_too(lab: &Lab) {
+    let folder = lab.folder().join("imported");
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+    std::fs::create_dir(&folder).expect("the folder is ours");
+    shell(lab, "h1", DOCKER);
+    shell(lab, "h1", CONTAINER);
+    give_record(lab, "auth%2emeet%2ejitsi", "h1");
+    shell(lab, "h1", FIREWALLD);
+    let rules = || {
+        let list = "firewall-cmd --list-all; firewall-cmd --permanent --list-all";
+        lab.lab(&["exec", "h1", "--", "sh", "-c", list])
+            .expect(0)
+            .stdout
+    };
+    let before = rules();
+
+    run(lab, &["import", "h1", "--ssh-config", &ssh_config(lab)]).expect(0);
+    let inventory = std::fs::read_to_string(folder.join("jitctl.yaml")).unwrap_or_default();
+    let room = "jvbbrewery@internal-muc.meet.jitsi";
+    assert!(inventory.contains(room), "{inventory}");
+    assert!(!reaches_xmpp(lab), "5222 is closed until a bridge comes");
+
+    let added = run(lab, &["add-bridge", "h2", "--lab", lab.name(), "--yes"]).expect(0);
+    assert!(added.stdout.contains(room), "{added}");
+    assert!(reaches_xmpp(lab), "5222 is open for the bridge");
+    let opened = rules();
+    let bridge = r#"source address="10.77.0.12" port port="5222" protocol="tcp" accept"#;
+    assert_eq!(
+        opened.matches(bridge).count(),
+        2,
+        "now and for good: {opened}"
+    );
+    run(lab, &["plan"]).expect(0);
+    assert_eq!(findings(lab), [""; 0]);
+
+    run(lab, &["remove-bridge", "h2", "--yes"]).expect(0);
+    assert!(!reaches_xmpp(lab), "the port is closed again");
+    assert_eq!(rules(), before);
 }
 
 /// Its keepers change the account's password: the doctor says so, and its cure cures it.

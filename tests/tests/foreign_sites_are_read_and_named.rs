@@ -6,31 +6,8 @@ mod foreign;
 
 use std::collections::BTreeSet;
 
-use foreign::{STOCK, bridge, shell, ssh_config};
+use foreign::{DOCKER, STOCK, bridge, give_record, shell, ssh_config};
 use jitctl_tests::{Lab, Outcome};
-
-const DOCKER: &str = r"
-mkdir -p /opt/docker-jitsi-meet /opt/jitsi-cfg/prosody/config/data/auth%2emeet%2ejitsi/accounts
-cd /opt/docker-jitsi-meet
-cat > .env <<'END'
-CONFIG=/opt/jitsi-cfg
-PUBLIC_URL=https://docker.meet.test:8443
-JVB_ADVERTISE_IPS=10.77.0.13
-JICOFO_AUTH_PASSWORD=swordfish
-JVB_AUTH_PASSWORD=swordfish
-END
-cat > docker-compose.yml <<'END'
-services:
-    web:
-        image: jitsi/web:${JITSI_IMAGE_VERSION:-stable-9823}
-    prosody:
-        image: jitsi/prosody:${JITSI_IMAGE_VERSION:-stable-9823}
-    jicofo:
-        image: jitsi/jicofo:${JITSI_IMAGE_VERSION:-stable-9823}
-    jvb:
-        image: jitsi/jvb:${JITSI_IMAGE_VERSION:-stable-9823}
-END
-";
 
 /// One fault: where, how it is made and mended, and the code that must come first.
 struct Fault(&'static str, &'static str, &'static str, &'static str);
@@ -68,6 +45,19 @@ const FAULTS: &[Fault] = &[
         "printf 'ice4j.harvest.mapping.static-mappings = [ { local-address = 192.168.7.7, \
          public-address = 203.0.113.7 } ]\\n' > /root/m; cat /root/m >> /etc/jitsi/videobridge/jvb.conf",
         "sed -i /ice4j/d /etc/jitsi/videobridge/jvb.conf",
+    ),
+    Fault(
+        "B03 h1",
+        "h1",
+        "echo 'ice4j.harvest.mapping.stun.addresses = [ \"10.77.0.12:3478\" ]' \
+         >> /etc/jitsi/videobridge/jvb.conf",
+        "sed -i /ice4j/d /etc/jitsi/videobridge/jvb.conf",
+    ),
+    Fault(
+        "R01 h1",
+        "h1",
+        "echo 'videobridge.relay.enabled = true' >> /etc/jitsi/videobridge/jvb.conf",
+        "sed -i /relay.enabled/d /etc/jitsi/videobridge/jvb.conf",
     ),
     Fault(
         "T01 h1",
@@ -120,7 +110,7 @@ fn faults_of_foreign_sites_are_named_and_nothing_is_changed() {
     shell(&lab, "h1", "systemctl start jicofo");
     shell(&lab, "h2", &bridge("10.77.0.11", "second"));
     shell(&lab, "h3", DOCKER);
-    give_record(&lab);
+    give_record(&lab, "auth%2emeet%2etest", "h3");
 
     give_old_certificate(&lab);
 
@@ -146,26 +136,6 @@ fn faults_of_foreign_sites_are_named_and_nothing_is_changed() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     doctor(&lab).expect(0);
-}
-
-/// The docker folder gets the account's record as Prosody itself writes it.
-fn give_record(lab: &Lab) {
-    let record = lab.lab(&[
-        "exec",
-        "h1",
-        "--",
-        "cat",
-        "/var/lib/prosody/auth%2emeet%2etest/accounts/jvb.dat",
-    ]);
-    let text = record.expect(0).stdout;
-    let folder = "/opt/jitsi-cfg/prosody/config/data/auth%2emeet%2ejitsi/accounts";
-    for user in ["jvb", "focus"] {
-        shell(
-            lab,
-            "h3",
-            &format!("cat > {folder}/{user}.dat <<'END'\n{text}END"),
-        );
-    }
 }
 
 /// A public certificate whose time is over, beside the one in use.

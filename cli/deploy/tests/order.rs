@@ -368,7 +368,7 @@ hosts:
 ";
 
 #[test]
-fn a_main_of_others_gets_one_rule_of_ufw_and_no_records() {
+fn a_main_of_others_gets_one_rule_of_its_packet_filter_and_no_records() {
     let inventory = jitctl_inventory::load_text("jitctl.yaml", FOREIGN).unwrap();
     let renderer = Renderer::new(&RenderOptions::default()).unwrap();
     let (_folder, artifacts) = artifacts();
@@ -394,6 +394,20 @@ fn a_main_of_others_gets_one_rule_of_ufw_and_no_records() {
 
     let why = opened.firewall.unwrap().commands[0].last().unwrap().clone();
     facts.firewall.rules = [format!("{rule} comment '{why}'")].into();
+    assert!(plan(&facts).is_empty(), "the rule is there");
+
+    let mut facts = Facts::bare();
+    facts.firewall.firewalld = true;
+    let change = plan(&facts).firewall.unwrap();
+    let rules = |commands: &[Vec<String>], prefix: &str| -> BTreeSet<String> {
+        let words = commands.iter().flatten();
+        let rules = words.filter_map(|word| word.strip_prefix(prefix));
+        rules.map(str::to_owned).collect()
+    };
+    let added = rules(&change.commands, "--add-rich-rule=");
+    assert_eq!(added, rules(&change.undo, "--remove-rich-rule="));
+    assert_eq!(added.len(), 1, "{added:?}");
+    facts.firewall.rules = added;
     assert!(plan(&facts).is_empty(), "the rule is there");
 }
 

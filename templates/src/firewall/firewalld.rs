@@ -74,6 +74,53 @@ pub fn removals(present: &[String]) -> Vec<Command> {
     commands
 }
 
+/// Comes after all rules of the host's keepers, so that one of theirs that drops counts; and tells
+/// ours from theirs.
+const MARK: &str = "rule priority=\"5222\" ";
+
+/// The commands that lead from `present`, the zone's rich rules, to `intent` on a host that others
+/// keep: rules for single addresses, additions first. Each holds at once and for good; a reload would
+/// drop what the keepers added for the moment only.
+pub fn changes(intent: &FirewallIntent, present: &[String]) -> Vec<Command> {
+    let wanted = rules(intent);
+    let ours: Vec<&String> = present
+        .iter()
+        .filter(|rule| rule.starts_with(MARK))
+        .collect();
+    let additions = wanted.iter().filter(|rule| !ours.contains(rule));
+    let additions = additions.map(|rule| format!("--add-rich-rule={rule}"));
+    let removals = ours.iter().filter(|rule| !wanted.contains(*rule));
+    let removals = removals.map(|rule| format!("--remove-rich-rule={rule}"));
+    additions
+        .chain(removals)
+        .flat_map(|change| {
+            let at_once = command(&["firewall-cmd", &change]);
+            let for_good = command(&["firewall-cmd", "--permanent", &change]);
+            [at_once, for_good]
+        })
+        .collect()
+}
+
+/// As firewalld itself writes them.
+fn rules(intent: &FirewallIntent) -> Vec<String> {
+    let mut rules = Vec::new();
+    for rule in &intent.rules {
+        let Source::Only(addresses) = &rule.from else {
+            continue;
+        };
+        for address in addresses {
+            let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+            rules.push(format!(
+                "{MARK}family=\"{family}\" source address=\"{address}\" port port=\"{}\" \
+                 protocol=\"{}\" accept",
+                port_range(rule, '-'),
+                protocol_name(rule.protocol)
+            ));
+        }
+    }
+    rules
+}
+
 fn service(intent: &FirewallIntent) -> String {
     let mut text = format!("{XML}<!-- Managed by jitctl. -->\n<service>\n");
     text.push_str("  <short>jitctl</short>\n");
@@ -153,6 +200,23 @@ mod tests {
         let words: Vec<String> = commands.iter().map(|words| words.join(" ")).collect();
         assert_eq!(words, expected);
         assert!(removals(&["service ssh".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn on_a_host_of_others_only_marked_rules_come_and_go() {
+        let theirs = "rule family=\"ipv4\" source address=\"10.0.0.99\" port port=\"5222\" protocol=\"tcp\" accept";
+        let stale = format!("{MARK}{}", theirs.trim_start_matches("rule "));
+        let intent = test_intent::main_host();
+        let commands = changes(&intent, &[theirs.to_owned(), stale.clone()]);
+        let words: Vec<String> = commands.iter().map(|words| words.join(" ")).collect();
+        assert_eq!(words.len(), 6, "two addresses come and one goes: {words:?}");
+        assert_eq!(
+            words[5],
+            format!("firewall-cmd --permanent --remove-rich-rule={stale}")
+        );
+        assert!(words[0].contains("10.0.0.12") && !words[0].contains("--permanent"));
+        assert!(words[2].contains("family=\"ipv6\" source address=\"2001:db8::12\""));
+        assert_eq!(changes(&intent, &rules(&intent)), Vec::<Command>::new());
     }
 
     #[test]

@@ -76,6 +76,43 @@ sed -i 's/import time;/import time, socket; s = socket.socket(socket.AF_INET, so
 systemctl daemon-reload; systemctl start jitsi-videobridge2
 "#;
 
+/// A docker-jitsi-meet folder as its own guide makes it, and the folder of its data.
+pub(crate) const DOCKER: &str = r"
+mkdir -p /opt/docker-jitsi-meet /opt/jitsi-cfg/prosody/config/data/auth%2emeet%2ejitsi/accounts
+cd /opt/docker-jitsi-meet
+cat > .env <<'END'
+CONFIG=/opt/jitsi-cfg
+PUBLIC_URL=https://docker.meet.test:8443
+JVB_ADVERTISE_IPS=10.77.0.13
+JICOFO_AUTH_PASSWORD=swordfish
+JVB_AUTH_PASSWORD=swordfish
+END
+cat > docker-compose.yml <<'END'
+services:
+    web:
+        image: jitsi/web:${JITSI_IMAGE_VERSION:-stable-9823}
+    prosody:
+        image: jitsi/prosody:${JITSI_IMAGE_VERSION:-stable-9823}
+    jicofo:
+        image: jitsi/jicofo:${JITSI_IMAGE_VERSION:-stable-9823}
+    jvb:
+        image: jitsi/jvb:${JITSI_IMAGE_VERSION:-stable-9823}
+END
+";
+
+/// The docker folder on a host gets the accounts' record, as Prosody on MAIN wrote it for one of its
+/// domains.
+pub(crate) fn give_record(lab: &Lab, domain: &str, host: &str) {
+    let record = format!("/var/lib/prosody/{domain}/accounts/jvb.dat");
+    let record = lab.lab(&["exec", "h1", "--", "cat", &record]);
+    let text = record.expect(0).stdout;
+    let folder = "/opt/jitsi-cfg/prosody/config/data/auth%2emeet%2ejitsi/accounts";
+    for user in ["jvb", "focus"] {
+        let write = format!("cat > {folder}/{user}.dat <<'END'\n{text}END");
+        shell(lab, host, &write);
+    }
+}
+
 /// The script that makes a host carry such a bridge.
 pub(crate) fn bridge(server: &str, nickname: &str) -> String {
     BRIDGE

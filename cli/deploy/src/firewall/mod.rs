@@ -91,13 +91,14 @@ pub(crate) fn compare(
     })
 }
 
-/// Ports that open on a host that others keep: by `ufw`, where a rule of ours can be told from
-/// theirs.
+/// Ports that open on a host that others keep: by `ufw` or `firewalld`, with rules that can be told
+/// from theirs.
 fn opened(host: &ResolvedHost, facts: &Facts, backend: FirewallBackend) -> Option<FirewallChange> {
-    if backend != FirewallBackend::Ufw {
-        return None;
-    }
-    let (commands, undo) = ufw_changes(host, facts);
+    let (commands, undo) = match backend {
+        FirewallBackend::Ufw => ufw_changes(host, facts),
+        FirewallBackend::Firewalld => firewalld_openings(host, facts),
+        _ => return None,
+    };
     (!commands.is_empty()).then(|| FirewallChange {
         backend,
         load_table: false,
@@ -108,10 +109,12 @@ fn opened(host: &ResolvedHost, facts: &Facts, backend: FirewallBackend) -> Optio
     })
 }
 
-/// What is left to those who keep a host, where its packet filter is another than `ufw`.
+/// What is left to those who keep a host, where its packet filter is another than `ufw` and
+/// `firewalld`.
 pub(crate) fn left_to_others(host: &ResolvedHost, facts: &Facts) -> Option<String> {
     let backend = resolve(host.desired.firewall.backend, facts);
-    if !host.desired.foreign || backend == FirewallBackend::Ufw {
+    let opens = matches!(backend, FirewallBackend::Ufw | FirewallBackend::Firewalld);
+    if !host.desired.foreign || opens {
         return None;
     }
     let rules = host.desired.firewall.rules.iter();
@@ -125,8 +128,8 @@ pub(crate) fn left_to_others(host: &ResolvedHost, facts: &Facts) -> Option<Strin
     let open: Vec<String> = open.collect();
     (!open.is_empty()).then(|| {
         format!(
-            "others keep this host, and ufw is not active there: if its packet filter closes the \
-             port, open {} yourself (tcp)",
+            "others keep this host, and neither ufw nor firewalld is active there: if its packet \
+             filter closes the port, open {} yourself (tcp)",
             open.join("; ")
         )
     })
@@ -169,6 +172,13 @@ fn undo_ufw(words: &[String]) -> Vec<String> {
     undone.into_iter().map(str::to_owned).collect()
 }
 
+fn firewalld_openings(host: &ResolvedHost, facts: &Facts) -> (Commands, Commands) {
+    let present: Vec<String> = facts.firewall.rules.iter().cloned().collect();
+    let commands = firewalld::changes(&host.desired.firewall, &present);
+    let undo = commands.iter().map(|words| undone(words)).collect();
+    (commands, undo)
+}
+
 fn firewalld_changes(
     host: &ResolvedHost,
     facts: &Facts,
@@ -194,7 +204,7 @@ fn firewalld_changes(
     let mut undo: Commands = missing
         .chain(&removals)
         .filter(|words| words.iter().any(|word| word == "--permanent"))
-        .map(|words| words.iter().map(|word| undo_firewalld(word)).collect())
+        .map(|words| undone(words))
         .collect();
     undo.push(vec!["firewall-cmd".to_owned(), "--reload".to_owned()]);
     // Additions first, so that nothing is closed in between that stays open.
@@ -210,6 +220,11 @@ fn added_rule(words: &[String]) -> Option<String> {
             .map(str::to_owned)
             .or_else(|| service().map(|name| format!("service {name}")))
     })
+}
+
+/// A command of firewalld the other way round.
+fn undone(words: &[String]) -> Vec<String> {
+    words.iter().map(|word| undo_firewalld(word)).collect()
 }
 
 /// `--add-…` against `--remove-…`.

@@ -28,8 +28,8 @@ use crate::vault;
 /// HOST is `[USER@]NAME[=ADDRESS]`: the MAIN with Prosody, from Debian packages or a
 /// docker-jitsi-meet folder. The bridges' account is tried before it is taken, and the server's
 /// certificate is compared with its file. Nothing is changed there; `add-bridge` opens the XMPP
-/// port for the new bridge, where ufw keeps the rules. With an inventory that is there already,
-/// HOST is the name in it: the password and the certificate are read anew.
+/// port for the new bridge, where ufw or firewalld keeps the rules. With an inventory that is there
+/// already, HOST is the name in it: the password and the certificate are read anew.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::tail(
     &[
