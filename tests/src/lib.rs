@@ -216,6 +216,17 @@ impl Lab {
         std::fs::write(self.folder.join("jitctl.yaml"), text).expect("the inventory is ours");
     }
 
+    /// Replaces the first place of some words in the inventory.
+    ///
+    /// # Panics
+    /// When they are not there.
+    #[track_caller]
+    pub fn edit_inventory(&self, words: &str, others: &str) {
+        let text = self.inventory();
+        assert!(text.contains(words), "no `{words}` in {text}");
+        self.write_inventory(&text.replacen(words, others, 1));
+    }
+
     /// Runs `jitctl` with this site's inventory.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         finish(&mut self.command(arguments), arguments)

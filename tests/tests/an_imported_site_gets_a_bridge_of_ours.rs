@@ -204,13 +204,13 @@ fn a_bridge_of_ours_joins_a_main_of_others() {
         "{kept}"
     );
 
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+    std::fs::create_dir(&folder).expect("the folder is ours");
     a_docker_folder_behind_firewalld_is_imported_too(&lab);
 }
 
 fn a_docker_folder_behind_firewalld_is_imported_too(lab: &Lab) {
-    let folder = lab.folder().join("imported");
-    std::fs::remove_dir_all(&folder).expect("the folder is ours");
-    std::fs::create_dir(&folder).expect("the folder is ours");
+    let inventory = lab.folder().join("imported/jitctl.yaml");
     shell(lab, "h1", DOCKER);
     shell(lab, "h1", CONTAINER);
     give_record(lab, "auth%2emeet%2ejitsi", "h1");
@@ -224,7 +224,7 @@ fn a_docker_folder_behind_firewalld_is_imported_too(lab: &Lab) {
     let before = rules();
 
     run(lab, &["import", "h1", "--ssh-config", &ssh_config(lab)]).expect(0);
-    let inventory = std::fs::read_to_string(folder.join("jitctl.yaml")).unwrap_or_default();
+    let inventory = std::fs::read_to_string(inventory).unwrap_or_default();
     let room = "jvbbrewery@internal-muc.meet.jitsi";
     assert!(inventory.contains(room), "{inventory}");
     assert!(!reaches_xmpp(lab), "5222 is closed until a bridge comes");

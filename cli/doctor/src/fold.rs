@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jitctl_inventory::names::HostName;
 
-use crate::catalogue::{check, checks};
+use crate::catalogue::{BRIDGE_NOT_COUNTED, BRIDGE_UNHEALTHY, NO_BRIDGE, check, checks};
 use crate::finding::Finding;
 
 /// What follows from a unit that does not run: on its own host, and, when that is a MAIN, on
@@ -124,6 +124,14 @@ fn explains(one: &Finding, other: &Finding, mains: &BTreeSet<&HostName>) -> bool
     let unit = UNITS
         .iter()
         .find(|follows| one.unit.as_deref() == Some(follows.unit));
+    if other.code == NO_BRIDGE.code {
+        let away = [BRIDGE_NOT_COUNTED.code, BRIDGE_UNHEALTHY.code];
+        let takes = |codes: &[&str]| away.iter().any(|code| codes.contains(code));
+        return away.contains(&one.code)
+            || takes(row.explains_here)
+            || takes(row.explains_elsewhere)
+            || unit.is_some_and(|follows| takes(follows.here) || takes(follows.elsewhere));
+    }
     if one.host == other.host {
         // A masked unit explains that the same unit does not run, not that another does not.
         let other_unit = one.unit.is_some() && other.unit.is_some() && one.unit != other.unit;

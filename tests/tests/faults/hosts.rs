@@ -3,11 +3,7 @@
 use jitctl_tests::Lab;
 
 use super::services::focus_again;
-use super::{Fault, edit, on, put_back};
-
-fn clear(lab: &Lab) {
-    lab.lab(&["fault", "clear"]).expect(0);
-}
+use super::{Fault, clear, edit, fault, on, put_back};
 
 /// A package whose installation ends with an error.
 const BROKEN_PACKAGE: &str = r"
@@ -21,7 +17,7 @@ pub(crate) static FAULTS: &[Fault] = &[
         name: "cable pulled",
         code: "H04",
         host: "h3",
-        cause: |lab| drop(lab.lab(&["fault", "cut", "h3"]).expect(0)),
+        cause: |lab| fault(lab, &["cut", "h3"]),
         mend: |lab| {
             clear(lab);
             focus_again(lab);
@@ -60,22 +56,23 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "H12",
         host: "h3",
         cause: |lab| {
-            let (before, bridge) = split(lab);
-            let config = ssh_config(&bridge);
-            let text = std::fs::read_to_string(&config)
-                .unwrap_or_else(|error| panic!("{config}: {error}"));
-            let place = lab.folder().join("ssh_config");
-            let stranger = text.replace("UserKnownHostsFile", "UserKnownHostsFile /dev/null #");
-            std::fs::write(&place, stranger).unwrap_or_else(|error| panic!("{error}"));
-            let place = place.display().to_string();
-            lab.write_inventory(&format!("{before}{}", bridge.replacen(&config, &place, 1)));
+            reach_with(lab, |config| {
+                config.replace("UserKnownHostsFile", "UserKnownHostsFile /dev/null #")
+            });
         },
-        mend: |lab| {
-            let (before, bridge) = split(lab);
-            let config = ssh_config(&before);
-            let place = ssh_config(&bridge);
-            lab.write_inventory(&format!("{before}{}", bridge.replacen(&place, &config, 1)));
+        mend: reach_as_before,
+    },
+    Fault {
+        name: "host name not in DNS",
+        code: "H05",
+        host: "h3",
+        cause: |lab| {
+            // The first line for a host counts.
+            reach_with(lab, |config| {
+                format!("HostName gone.test\nProxyCommand none\nProxyUseFdpass no\n{config}")
+            });
         },
+        mend: reach_as_before,
     },
     Fault {
         name: "nothing applied to a host",
@@ -130,8 +127,7 @@ pub(crate) static FAULTS: &[Fault] = &[
                 "h3",
                 "mv /root/sudoers/* /etc/sudoers.d/ && rmdir /root/sudoers",
             );
-            let inventory = lab.inventory().replacen("{ user: ops,", "{", 1);
-            lab.write_inventory(&inventory);
+            lab.edit_inventory("{ user: ops,", "{");
         },
     },
     Fault {
@@ -139,8 +135,7 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "D01",
         host: "h1",
         cause: |lab| {
-            let lie = ["fault", "dns-wrong", "meet.test", "10.77.0.99"];
-            lab.lab(&lie).expect(0);
+            fault(lab, &["dns-wrong", "meet.test", "10.77.0.99"]);
         },
         mend: clear,
     },
@@ -148,28 +143,28 @@ pub(crate) static FAULTS: &[Fault] = &[
         name: "DNS silent",
         code: "D02",
         host: "h1",
-        cause: |lab| drop(lab.lab(&["fault", "dns-silent"]).expect(0)),
+        cause: |lab| fault(lab, &["dns-silent"]),
         mend: clear,
     },
     Fault {
         name: "clock off by 10 minutes",
         code: "H08",
         host: "h3",
-        cause: |lab| drop(lab.lab(&["fault", "clock", "h3", "+10m"]).expect(0)),
+        cause: |lab| fault(lab, &["clock", "h3", "+10m"]),
         mend: clear,
     },
     Fault {
         name: "clock off by 48 hours",
         code: "H08",
         host: "h3",
-        cause: |lab| drop(lab.lab(&["fault", "clock", "h3", "-48h"]).expect(0)),
+        cause: |lab| fault(lab, &["clock", "h3", "-48h"]),
         mend: clear,
     },
     Fault {
         name: "disk full",
         code: "H06",
         host: "h3",
-        cause: |lab| drop(lab.lab(&["fault", "disk-full", "h3"]).expect(0)),
+        cause: |lab| fault(lab, &["disk-full", "h3"]),
         mend: clear,
     },
     Fault {
@@ -201,10 +196,7 @@ pub(crate) static FAULTS: &[Fault] = &[
             let bridge = bridge.replacen("roles: [bridge]", "roles: [bridge]\n    region: eu", 1);
             lab.write_inventory(&format!("{before}{bridge}"));
         },
-        mend: |lab| {
-            let inventory = lab.inventory().replacen("\n    region: eu", "", 1);
-            lab.write_inventory(&inventory);
-        },
+        mend: |lab| lab.edit_inventory("\n    region: eu", ""),
     },
 ];
 
@@ -216,6 +208,24 @@ fn split(lab: &Lab) -> (String, String) {
         .unwrap_or_else(|| panic!("no h3 in {text}"));
     let (before, bridge) = text.split_at(at);
     (before.to_owned(), bridge.to_owned())
+}
+
+/// Reaches `h3` by an `ssh_config` of its own, made from that of the lab.
+fn reach_with(lab: &Lab, change: impl Fn(&str) -> String) {
+    let (before, bridge) = split(lab);
+    let config = ssh_config(&bridge);
+    let text = std::fs::read_to_string(&config).unwrap_or_else(|error| panic!("{config}: {error}"));
+    let place = lab.folder().join("ssh_config");
+    std::fs::write(&place, change(&text)).unwrap_or_else(|error| panic!("{error}"));
+    let place = place.display().to_string();
+    lab.write_inventory(&format!("{before}{}", bridge.replacen(&config, &place, 1)));
+}
+
+/// Reaches `h3` as all the others.
+fn reach_as_before(lab: &Lab) {
+    let (before, bridge) = split(lab);
+    let (config, place) = (ssh_config(&before), ssh_config(&bridge));
+    lab.write_inventory(&format!("{before}{}", bridge.replacen(&place, &config, 1)));
 }
 
 /// The `ssh_config` that the first host of this text is reached with.

@@ -3,24 +3,18 @@
 use jitctl_tests::Lab;
 
 use super::certificates::issue;
-use super::{Fault, edit, on, put_back};
+use super::{
+    BRIDGE, Fault, PROSODY, Reader, clear, edit, fault, filter, on, put_back, restart_bridge,
+    run_bridge_with, unfilter, wait_for_focus,
+};
 
-const BRIDGE: &str = "/etc/jitctl/bridge.toml";
-const TURN: &str = "/etc/jitctl/turnserver.conf";
-
-fn clear(lab: &Lab) {
-    lab.lab(&["fault", "clear"]).expect(0);
-}
-
-/// Edits coturn's configuration and starts it with that.
-fn turn(lab: &Lab, expression: &str) {
-    edit(lab, "h1", TURN, expression);
-    on(lab, "h1", "systemctl restart coturn; sleep 1");
-}
+static TURN: Reader = Reader {
+    path: "/etc/jitctl/turnserver.conf",
+    load: "systemctl restart coturn; sleep 1",
+};
 
 fn turn_again(lab: &Lab) {
-    put_back(lab, "h1", TURN);
-    on(lab, "h1", "systemctl restart coturn; sleep 1");
+    TURN.as_before(lab);
 }
 
 pub(crate) static FAULTS: &[Fault] = &[
@@ -29,8 +23,7 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "B05",
         host: "h3",
         cause: |lab| {
-            lab.lab(&["fault", "block", "h3", "10000/udp", "--from", "client"])
-                .expect(0);
+            fault(lab, &["block", "h3", "10000/udp", "--from", "client"]);
         },
         mend: clear,
     },
@@ -38,24 +31,15 @@ pub(crate) static FAULTS: &[Fault] = &[
         name: "10000/udp dropped by the host's own rules",
         code: "B05",
         host: "h3",
-        cause: |lab| {
-            on(
-                lab,
-                "h3",
-                "nft add table inet fault; \
-                 nft 'add chain inet fault in { type filter hook input priority 10; }'; \
-                 nft add rule inet fault in udp dport 10000 drop",
-            );
-        },
-        mend: |lab| on(lab, "h3", "nft delete table inet fault"),
+        cause: |lab| filter(lab, "h3", "10", "udp dport 10000 drop"),
+        mend: |lab| unfilter(lab, "h3"),
     },
     Fault {
         name: "10000/udp blocked between the bridges",
         code: "R04",
         host: "h3",
         cause: |lab| {
-            lab.lab(&["fault", "block", "h3", "10000/udp", "--from", "h2"])
-                .expect(0);
+            fault(lab, &["block", "h3", "10000/udp", "--from", "h2"]);
         },
         mend: clear,
     },
@@ -80,44 +64,62 @@ pub(crate) static FAULTS: &[Fault] = &[
         cause: |lab| {
             let private = "{ private: [10.77.0.11] }";
             let both = "{ private: [10.77.0.11], public: [198.51.100.7] }";
-            lab.write_inventory(&lab.inventory().replacen(private, both, 1));
+            lab.edit_inventory(private, both);
         },
-        mend: |lab| {
-            let inventory = lab.inventory().replacen(", public: [198.51.100.7]", "", 1);
-            lab.write_inventory(&inventory);
-        },
+        mend: |lab| lab.edit_inventory(", public: [198.51.100.7]", ""),
     },
     Fault {
         name: "coturn secret differs",
         code: "U05",
         host: "h1",
-        cause: |lab| turn(lab, "s/^static-auth-secret=.*/static-auth-secret=another/"),
+        cause: |lab| TURN.with(lab, "s/^static-auth-secret=.*/static-auth-secret=another/"),
         mend: turn_again,
     },
     Fault {
         name: "coturn on another port",
         code: "U04",
         host: "h1",
-        cause: |lab| turn(lab, "s/^listening-port=.*/listening-port=3479/"),
+        cause: |lab| TURN.with(lab, "s/^listening-port=.*/listening-port=3479/"),
         mend: turn_again,
+    },
+    Fault {
+        name: "TURN on a port that browsers do not dial",
+        code: "U03",
+        host: "h1",
+        cause: |lab| {
+            on(
+                lab,
+                "h1",
+                "sysctl -qw net.ipv4.ip_unprivileged_port_start=600",
+            );
+            TURN.with(lab, "s/^listening-port=.*/listening-port=600/");
+            PROSODY.with(lab, "s/port = 3478;/port = 600;/");
+            wait_for_focus(lab);
+        },
+        mend: |lab| {
+            on(
+                lab,
+                "h1",
+                "sysctl -qw net.ipv4.ip_unprivileged_port_start=1024",
+            );
+            TURN.as_before(lab);
+            PROSODY.as_before(lab);
+        },
     },
     Fault {
         name: "bridge listens on another port",
         code: "B23",
         host: "h3",
         cause: |lab| {
-            edit(lab, "h3", BRIDGE, "s/^port = .*/port = 10009/");
-            on(lab, "h3", "systemctl restart jitctl-bridge");
-            put_back(lab, "h3", BRIDGE);
-            on(lab, "h3", "sleep 1");
+            run_bridge_with(lab, "h3", "s/^port = .*/port = 10009/");
         },
-        mend: |lab| on(lab, "h3", "systemctl restart jitctl-bridge"),
+        mend: |lab| restart_bridge(lab, "h3"),
     },
     Fault {
         name: "coturn without its key",
         code: "U01",
         host: "h1",
-        cause: |lab| turn(lab, "s#^pkey=.*#pkey=/run/gone.pem#"),
+        cause: |lab| TURN.with(lab, "s#^pkey=.*#pkey=/run/gone.pem#"),
         mend: turn_again,
     },
     Fault {
@@ -140,14 +142,14 @@ pub(crate) static FAULTS: &[Fault] = &[
         name: "TURN relays to 127.0.0.1",
         code: "U07",
         host: "h1",
-        cause: |lab| turn(lab, "s/^denied-peer-ip=127.*/allow-loopback-peers/"),
+        cause: |lab| TURN.with(lab, "s/^denied-peer-ip=127.*/allow-loopback-peers/"),
         mend: turn_again,
     },
     Fault {
         name: "TURN refuses a bridge",
         code: "U06",
         host: "h1",
-        cause: |lab| turn(lab, "/^allowed-peer-ip=10.77.0.13/d"),
+        cause: |lab| TURN.with(lab, "/^allowed-peer-ip=10.77.0.13/d"),
         mend: turn_again,
     },
 ];

@@ -39,6 +39,38 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
     .flatten()
 }
 
+/// The bridge's configuration.
+pub(crate) const BRIDGE: &str = "/etc/jitctl/bridge.toml";
+
+/// Something of MAIN's that reads a file anew when told to.
+pub(crate) struct Reader {
+    /// The file.
+    pub(crate) path: &'static str,
+    /// Makes it read the file; the line ends when it has.
+    pub(crate) load: &'static str,
+}
+
+pub(crate) static PROSODY: Reader = Reader {
+    path: "/etc/prosody/conf.avail/jitctl.cfg.lua",
+    load: "systemctl restart prosody; sleep 1",
+};
+
+impl Reader {
+    /// Lives with an edit of its file.
+    #[track_caller]
+    pub(crate) fn with(&self, lab: &Lab, expression: &str) {
+        edit(lab, "h1", self.path, expression);
+        on(lab, "h1", self.load);
+    }
+
+    /// Has its file again as it was.
+    #[track_caller]
+    pub(crate) fn as_before(&self, lab: &Lab) {
+        put_back(lab, "h1", self.path);
+        on(lab, "h1", self.load);
+    }
+}
+
 /// A shell line on a host, as root, without ssh.
 #[track_caller]
 pub(crate) fn on(lab: &Lab, host: &str, line: &str) {
@@ -67,4 +99,66 @@ pub(crate) fn edit(lab: &Lab, host: &str, path: &str, expression: &str) {
         host,
         &format!("sed -i '{expression}' {path}; ! cmp -s {path} {path}.kept"),
     );
+}
+
+/// A fault that the lab itself produces.
+#[track_caller]
+pub(crate) fn fault(lab: &Lab, words: &[&str]) {
+    let all: Vec<&str> = ["fault"].iter().chain(words).copied().collect();
+    lab.lab(&all).expect(0);
+}
+
+/// No fault of the lab's own any more.
+pub(crate) fn clear(lab: &Lab) {
+    fault(lab, &["clear"]);
+}
+
+/// A rule in a table of the packet filter of its own, for [`unfilter`].
+#[track_caller]
+pub(crate) fn filter(lab: &Lab, host: &str, priority: &str, rule: &str) {
+    let line = format!(
+        "nft add table inet fault; \
+         nft 'add chain inet fault in {{ type filter hook input priority {priority}; }}'; \
+         nft add rule inet fault in {rule}"
+    );
+    on(lab, host, &line);
+}
+
+/// The packet filter without that table.
+#[track_caller]
+pub(crate) fn unfilter(lab: &Lab, host: &str) {
+    on(lab, host, "nft delete table inet fault");
+}
+
+/// The bridge starts anew, however it ended.
+#[track_caller]
+pub(crate) fn restart_bridge(lab: &Lab, host: &str) {
+    on(
+        lab,
+        host,
+        "systemctl reset-failed jitctl-bridge 2> /dev/null || true; systemctl restart jitctl-bridge",
+    );
+}
+
+/// The bridge runs with an edit of its file that nobody sees any more.
+#[track_caller]
+pub(crate) fn run_bridge_with(lab: &Lab, host: &str, expression: &str) {
+    edit(lab, host, BRIDGE, expression);
+    restart_bridge(lab, host);
+    put_back(lab, host, BRIDGE);
+    on(lab, host, "sleep 1");
+}
+
+/// Waits until a command on a host succeeds.
+#[track_caller]
+pub(crate) fn wait_until(lab: &Lab, host: &str, command: &str) {
+    let line = format!("for _ in $(seq 60); do {command} && exit 0; sleep 0.5; done; exit 1");
+    on(lab, host, &line);
+}
+
+/// Waits until the focus is logged in: its absence is another fault than the one to be looked at.
+#[track_caller]
+pub(crate) fn wait_for_focus(lab: &Lab) {
+    let command = "curl -s http://127.0.0.1:8888/debug | grep -q '\"jid\": *\"focus@'";
+    wait_until(lab, "h1", command);
 }

@@ -2,20 +2,31 @@
 
 use jitctl_tests::Lab;
 
-use super::{Fault, edit, keep, on, put_back};
+use super::{
+    BRIDGE, Fault, PROSODY, Reader, clear, edit, fault, filter, keep, on, put_back, restart_bridge,
+    unfilter, wait_for_focus,
+};
 
 const CREDENTIAL: &str = "/etc/jitctl/credentials/bridge-xmpp-password";
-const BRIDGE: &str = "/etc/jitctl/bridge.toml";
-const PROSODY: &str = "/etc/prosody/conf.avail/jitctl.cfg.lua";
 
-fn restart_bridge(lab: &Lab, host: &str) {
-    on(lab, host, "systemctl restart jitctl-bridge");
-}
+/// Prosody with the package's own file.
+static PACKAGE: Reader = Reader {
+    path: "/etc/prosody/prosody.cfg.lua",
+    ..PROSODY
+};
 
 fn prosody_again(lab: &Lab) {
-    put_back(lab, "h1", PROSODY);
-    on(lab, "h1", "systemctl restart prosody");
+    PROSODY.as_before(lab);
 }
+
+/// What the page of X11 says.
+const X11_CURE: &str = "apt-get -y install --allow-downgrades prosody/bookworm";
+
+/// The package as another release has it.
+const OTHER_PROSODY: &str = "mkdir /root/prosody; cd /root/prosody; apt-get -qq download prosody
+    dpkg-deb -R prosody_*.deb package
+    sed -i 's/^Version: .*/Version: 13.0.1-1/' package/DEBIAN/control
+    dpkg-deb -b package > /dev/null; dpkg -i package.deb > /dev/null 2>&1; rm -r /root/prosody";
 
 /// A second process beside the bridge of `h3`, with the nickname of `h2`: a cloned host.
 const CLONE: &str = "
@@ -33,25 +44,17 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "X06",
         host: "h2",
         cause: |lab| {
-            on(
-                lab,
-                "h1",
-                "nft add table inet fault; \
-                 nft 'add chain inet fault in { type filter hook input priority -50; }'; \
-                 nft add rule inet fault in ip saddr 10.77.0.12 tcp dport 5222 reject with tcp reset",
-            );
+            let rule = "ip saddr 10.77.0.12 tcp dport 5222 reject with tcp reset";
+            filter(lab, "h1", "-50", rule);
         },
-        mend: |lab| on(lab, "h1", "nft delete table inet fault"),
+        mend: |lab| unfilter(lab, "h1"),
     },
     Fault {
         name: "5222 dropped for one bridge",
         code: "X07",
         host: "h2",
-        cause: |lab| {
-            lab.lab(&["fault", "block", "h1", "5222/tcp", "--from", "h2"])
-                .expect(0);
-        },
-        mend: |lab| drop(lab.lab(&["fault", "clear"]).expect(0)),
+        cause: |lab| fault(lab, &["block", "h1", "5222/tcp", "--from", "h2"]),
+        mend: clear,
     },
     Fault {
         name: "Prosody down",
@@ -65,31 +68,22 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "X06",
         host: "h2",
         cause: |lab| {
-            edit(
+            PROSODY.with(
                 lab,
-                "h1",
-                PROSODY,
                 "s/^c2s_interfaces = .*/c2s_interfaces = { \"127.0.0.1\" }/",
             );
-            on(lab, "h1", "systemctl restart prosody; sleep 1");
         },
-        mend: |lab| {
-            put_back(lab, "h1", PROSODY);
-            on(lab, "h1", "systemctl restart prosody");
-        },
+        mend: prosody_again,
     },
     Fault {
         name: "Prosody on an address that is gone",
         code: "X22",
         host: "h1",
         cause: |lab| {
-            edit(
+            PROSODY.with(
                 lab,
-                "h1",
-                PROSODY,
                 "s/^c2s_interfaces = .*/c2s_interfaces = { \"10.77.0.99\" }/",
             );
-            on(lab, "h1", "systemctl restart prosody; sleep 1");
         },
         mend: prosody_again,
     },
@@ -97,14 +91,18 @@ pub(crate) static FAULTS: &[Fault] = &[
         name: "Prosody no longer includes the site",
         code: "X13",
         host: "h1",
+        cause: |lab| PACKAGE.with(lab, "/^Include/d"),
+        mend: |lab| PACKAGE.as_before(lab),
+    },
+    Fault {
+        name: "Prosody of another release",
+        code: "X11",
+        host: "h1",
         cause: |lab| {
-            edit(lab, "h1", "/etc/prosody/prosody.cfg.lua", "/^Include/d");
-            on(lab, "h1", "systemctl restart prosody; sleep 1");
+            on(lab, "h1", OTHER_PROSODY);
+            wait_for_focus(lab);
         },
-        mend: |lab| {
-            put_back(lab, "h1", "/etc/prosody/prosody.cfg.lua");
-            on(lab, "h1", "systemctl restart prosody");
-        },
+        mend: |lab| drop(lab.run(&["exec", "--on", "h1", "--", X11_CURE]).expect(0)),
     },
     Fault {
         name: "Prosody wedged (SIGSTOP)",
@@ -118,14 +116,10 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "X20",
         host: "h1",
         cause: |lab| {
-            edit(
-                lab,
-                "h1",
-                PROSODY,
-                "s/^c2s_stanza_size_limit = .*/c2s_stanza_size_limit = 10 * 1024/",
-            );
+            let small = "s/^c2s_stanza_size_limit = .*/c2s_stanza_size_limit = 10 * 1024/";
+            edit(lab, "h1", PROSODY.path, small);
         },
-        mend: |lab| put_back(lab, "h1", PROSODY),
+        mend: |lab| put_back(lab, "h1", PROSODY.path),
     },
     Fault {
         name: "wrong password",
@@ -234,32 +228,27 @@ pub(crate) static FAULTS: &[Fault] = &[
         code: "X14",
         host: "h1",
         cause: |lab| {
-            edit(lab, "h1", PROSODY, "/^\\t.focus@auth/d");
-            on(lab, "h1", "systemctl restart prosody; sleep 2");
+            PROSODY.with(lab, "/^\\t.focus@auth/d");
+            wait_for_focus(lab);
         },
-        mend: |lab| prosody_again(lab),
+        mend: prosody_again,
     },
     Fault {
         name: "people's host takes no guests",
         code: "X23",
         host: "h1",
         cause: |lab| {
-            edit(
-                lab,
-                "h1",
-                PROSODY,
-                "s/authentication = .anonymous./authentication = \"internal_hashed\"/",
-            );
-            // The focus is to be back before the look: its absence is another fault.
-            on(lab, "h1", "systemctl restart prosody; sleep 4");
+            let closed = "s/authentication = .anonymous./authentication = \"internal_hashed\"/";
+            PROSODY.with(lab, closed);
+            wait_for_focus(lab);
         },
-        mend: |lab| prosody_again(lab),
+        mend: prosody_again,
     },
     Fault {
         name: "throttled service accounts",
         code: "X17",
         host: "h1",
-        cause: |lab| edit(lab, "h1", PROSODY, "s/^unlimited_jids/-- &/"),
-        mend: |lab| put_back(lab, "h1", PROSODY),
+        cause: |lab| edit(lab, "h1", PROSODY.path, "s/^unlimited_jids/-- &/"),
+        mend: |lab| put_back(lab, "h1", PROSODY.path),
     },
 ];

@@ -57,6 +57,15 @@ rows! {
         here: ["B05", "R04", "H11"],
         elsewhere: [],
     }
+    DISCOVERY_FAILED: "B03", Error, "no STUN server tells the bridge its address" {
+        symptom: "`Address discovery through STUN failed`; media works inside the network only",
+        cause: "UDP to the STUN servers is blocked, or the host has no way to the internet",
+        detection: "a Binding request from the bridge's host to each STUN server that its files name",
+        cure: "name the public address in the bridge's files, and no STUN server",
+        fixable: false,
+        here: ["B05"],
+        elsewhere: [],
+    }
     MEDIA_BLOCKED: "B05", Error, "the bridge's media port is blocked" {
         symptom: "people join and neither see nor hear anybody",
         cause: "a firewall on the host or at the provider drops UDP",
@@ -80,6 +89,15 @@ rows! {
         cause: "its health check failed, or it did not answer it",
         detection: "the focus's list of bridges",
         cure: "jitctl logs --on HOST --since 10m",
+        fixable: false,
+        here: [],
+        elsewhere: [],
+    }
+    NO_BRIDGE: "B01", Error, "the focus has no bridge that it would use" {
+        symptom: "`No operational bridges available`; people join and neither see nor hear anybody",
+        cause: "every bridge is away, broken or not in the focus's room",
+        detection: "the focus's list of bridges",
+        cure: "jitctl doctor   # looks at every host and names what each bridge lacks",
         fixable: false,
         here: [],
         elsewhere: [],

@@ -39,6 +39,15 @@ rows! {
         here: ["X15", "B12"],
         elsewhere: ["X06", "X07", "X12", "X15", "B12"],
     }
+    HOST_NAME_UNKNOWN: "H05", Error, "the host's name does not resolve on this machine" {
+        symptom: "`Could not resolve hostname` from ssh; with many hosts now of this one, now of that one",
+        cause: "the name is not in DNS, or this machine's name server drops questions when many come at once",
+        detection: "the words of ssh when connecting",
+        cure: "getent hosts HOST   # or set `ssh.address` of HOST in the inventory to an IP address",
+        fixable: false,
+        here: ["X15", "B12"],
+        elsewhere: ["X06", "X07", "X12", "X15", "B12"],
+    }
     HOST_KEY_UNKNOWN: "H12", Error, "the host key is not known yet" {
         symptom: "`Host key verification failed`",
         cause: "nobody has confirmed the host's key on this machine",

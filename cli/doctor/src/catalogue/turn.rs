@@ -18,7 +18,7 @@ rows! {
         detection: "the services that Prosody hands to a guest",
         cure: "jitctl apply --on HOST",
         fixable: false,
-        here: [],
+        here: ["H11"],
         elsewhere: [],
     }
     TURN_UNENCRYPTED: "U01", Error, "TURN over TLS does not answer" {

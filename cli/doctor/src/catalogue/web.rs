@@ -3,6 +3,15 @@
 use super::rows;
 
 rows! {
+    ISSUANCE_FAILED: "T03", Error, "the authority issues no public certificate" {
+        symptom: "`too many certificates`, `Timeout during connect`; browsers warn of the certificate",
+        cause: "the words of the authority say which: its limits, port 80 closed, a name that leads elsewhere",
+        detection: "the last run of the units that ask for the certificate and renew it",
+        cure: "jitctl logs --on HOST --since 2h   # after curing it: jitctl exec --on HOST -- systemctl start UNIT",
+        fixable: false,
+        here: ["T01", "T04", "T05"],
+        elsewhere: [],
+    }
     CERTIFICATE_EXPIRY: "T01", Error, "the public certificate expires soon or has expired" {
         symptom: "browsers refuse the page",
         cause: "the renewal failed or was never set up",

@@ -178,7 +178,7 @@ rows! {
         symptom: "`Unable to load module` in Prosody's journal",
         cause: "the package came from elsewhere than Debian 12",
         detection: "the version of the package",
-        cure: "jitctl exec --on HOST -- apt-get install --allow-downgrades prosody/bookworm",
+        cure: "jitctl exec --on HOST -- apt-get -y install --allow-downgrades prosody/bookworm",
         fixable: false,
         here: [],
         elsewhere: [],

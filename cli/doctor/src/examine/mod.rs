@@ -1,5 +1,6 @@
 //! Looking at all hosts at once: one script each, then the probes that need its answer.
 
+mod arrival;
 mod expected;
 mod guest;
 mod login;
@@ -11,6 +12,7 @@ mod turn;
 mod web;
 mod websocket;
 
+pub(crate) use reach::ask_from;
 pub(crate) use web::{certificate as examine_certificate, secure};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,19 +21,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use jitctl_inventory::model::{AuthenticationMode, BridgeChannel, Inventory, Role};
+use jitctl_inventory::model::{AuthenticationMode, BridgeChannel, Inventory, Role, Tls};
 use jitctl_inventory::names::HostName;
 use jitctl_templates::desired::DesiredHost;
 use jitctl_transport::{Remote, RemoteError, Script};
 
 use crate::foreign::examine_foreign;
+use crate::observe::host::ISSUANCE_JOBS;
 use crate::observe::probe::Reach;
 use crate::observe::{GuestVisit, HostFacts, HostSight, LOOK, Observation, TurnView, parse};
+use arrival::Arrivals;
 use reach::Board;
 
 /// How long one probe may take.
-pub(crate) const PROBE: Duration = Duration::from_secs(3);
-/// And on a host so busy that the script alone took long.
+const PROBE: Duration = Duration::from_secs(3);
+/// When the probes are to be over, so that the verdict comes within five seconds.
+const VERDICT: Duration = Duration::from_millis(4500);
+/// How long one probe may take on a host so busy that the script alone took long.
 const SLOW_PROBE: Duration = Duration::from_secs(8);
 
 /// So many bridges are tried as peers of the TURN server.
@@ -86,9 +92,10 @@ impl std::fmt::Debug for Examination<'_> {
 pub async fn examine(examination: &Examination<'_>) -> Observation {
     let started = Instant::now();
     let board = &Board::new(examination.patients.len());
+    let arrivals = &Arrivals::new();
     let sights = examination.patients.iter().map(|patient| async {
         let name = patient.desired.host.clone();
-        let (sight, reached) = Box::pin(look(examination, patient, board)).await;
+        let (sight, reached) = Box::pin(look(examination, patient, board, arrivals)).await;
         let stage = match &sight.facts {
             Ok(_) => Stage::Done,
             Err(_) => Stage::Away,
@@ -155,6 +162,7 @@ async fn look(
     examination: &Examination<'_>,
     patient: &Patient,
     board: &Board,
+    arrivals: &Arrivals,
 ) -> (HostSight, Vec<Reach>) {
     let inventory = examination.inventory;
     let desired = &patient.desired;
@@ -162,7 +170,7 @@ async fn look(
     let remote = patient.remote.as_ref();
     let expected = expected::of(desired);
     let watch = |stage| (examination.watcher)(&desired.host, stage);
-    let facts = ask(inventory, remote, desired, &expected, &watch).await;
+    let facts = ask(inventory, patient, &expected, arrivals, &watch).await;
     let bridge = host.filter(|host| host.roles.contains(&Role::Bridge));
     let mut sight = HostSight {
         roles: desired.roles.iter().copied().collect(),
@@ -201,7 +209,7 @@ async fn look(
         return (sight, Vec::new());
     };
     watch(Stage::Probe);
-    let limit = patience(facts);
+    let limit = patience(facts.round_trip, arrivals.elapsed());
     let domain = inventory.site.domain.as_str();
     let main = sight.roles.contains(&Role::Main) && !desired.foreign;
     let kept_by_others = inventory.foreign_main();
@@ -310,9 +318,11 @@ async fn visit(
     (visit, Some(turn))
 }
 
-/// A host that is slow at everything must not look broken: probes there get more time.
-fn patience(facts: &HostFacts) -> Duration {
-    (facts.round_trip * 3).clamp(PROBE, SLOW_PROBE)
+/// What is left until the verdict; but a host that is slow at everything must not look broken, and
+/// the script is more work than any probe.
+pub(crate) fn patience(script: Duration, elapsed: Duration) -> Duration {
+    let left = VERDICT.saturating_sub(elapsed).min(PROBE);
+    left.max(script * 3).min(SLOW_PROBE)
 }
 
 async fn only_if<T>(wanted: bool, work: impl Future<Output = T>) -> Option<T> {
@@ -326,11 +336,12 @@ async fn only_if<T>(wanted: bool, work: impl Future<Output = T>) -> Option<T> {
 /// Runs the script.
 async fn ask(
     inventory: &Inventory,
-    remote: &dyn Remote,
-    desired: &DesiredHost,
+    patient: &Patient,
     expected: &crate::observe::Expected,
+    arrivals: &Arrivals,
     watch: &(dyn Fn(Stage) + Sync),
 ) -> Result<HostFacts, RemoteError> {
+    let (remote, desired) = (patient.remote.as_ref(), &patient.desired);
     let domain = &inventory.site.domain;
     let mut questions: BTreeSet<String> = BTreeSet::new();
     questions.insert(format!("name\t{domain}"));
@@ -345,6 +356,9 @@ async fn ask(
     }
     if desired.roles.contains(&Role::Main) {
         questions.insert("prosody\t/etc/prosody/conf.d/jitctl.cfg.lua".to_owned());
+        if let Tls::Acme { .. } = inventory.site.tls {
+            questions.extend(ISSUANCE_JOBS.map(|unit| format!("job\t{unit}")));
+        }
     }
     let mut input = questions
         .into_iter()
@@ -355,56 +369,36 @@ async fn ask(
     let script = Script::new("look at the host", LOOK, Duration::from_secs(15)).with_input(input);
     watch(Stage::Connect);
     // The connection is made first, so that only the script itself counts for the clock.
-    remote
-        .run(Script::new("connect", "exit 0", Duration::from_secs(5)))
-        .await?;
+    let connect = Script::new("connect", "exit 0", Duration::from_secs(5));
+    arrivals.within(remote.host(), remote.run(connect)).await?;
     watch(Stage::Look);
-    let facts = answer(remote, script.clone()).await?;
-    if is_whole(&facts) {
-        return Ok(facts);
-    }
-    // What an answer lacks by chance would be taken for lacking on the host.
-    answer(remote, script).await
-}
-
-async fn answer(remote: &dyn Remote, script: Script) -> Result<HostFacts, RemoteError> {
     let asked = Instant::now();
     let output = remote.run(script).await?;
     tracing::debug!(elapsed = ?asked.elapsed(), "looked");
-    Ok(parse(&output.text(), SystemTime::now(), asked.elapsed()))
-}
-
-/// Whether the answer came to its end, with every secret whose file was seen.
-fn is_whole(facts: &HostFacts) -> bool {
-    let read =
-        |path: &&str| !facts.modes.contains_key(*path) || facts.credentials.contains_key(*path);
-    facts.came_to_its_end && login::CREDENTIALS.iter().all(read)
+    let facts = parse(&output.text(), SystemTime::now(), asked.elapsed());
+    if facts.came_to_its_end {
+        return Ok(facts);
+    }
+    // What an answer lacks would be taken for lacking on the host.
+    Err(RemoteError::Lost {
+        host: remote.host().clone(),
+        title: "look at the host".to_owned(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use secrecy::SecretString;
-
     use super::*;
-    use crate::observe::host::FileMode;
 
     #[test]
-    fn an_answer_is_whole_with_its_end_and_every_secret_that_is_there() {
-        let path = login::CREDENTIALS[0];
-        let mut facts = HostFacts::default();
-        assert!(!is_whole(&facts), "cut off");
-        facts.came_to_its_end = true;
-        assert!(is_whole(&facts), "no such file on this host");
-        let mode = FileMode {
-            mode: 0o600,
-            owner: "root".into(),
-            group: "root".into(),
+    fn probes_end_with_the_verdict_unless_the_host_is_slow_at_everything() {
+        let at = |script, elapsed| {
+            let millis = Duration::from_millis;
+            patience(millis(script), millis(elapsed)).as_millis()
         };
-        facts.modes.insert(path.into(), mode);
-        assert!(!is_whole(&facts), "seen and not read");
-        facts
-            .credentials
-            .insert(path.into(), SecretString::from("secret"));
-        assert!(is_whole(&facts));
+        assert_eq!(at(200, 400), 3000);
+        assert_eq!(at(800, 2000), 2500);
+        assert_eq!(at(2000, 4000), 6000);
+        assert_eq!(at(9000, 12_000), 8000);
     }
 }

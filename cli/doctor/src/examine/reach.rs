@@ -148,20 +148,40 @@ impl Board {
 /// Asks every other bridge from this host.
 pub(super) async fn from_host(remote: &dyn Remote, board: &Board) -> Vec<Reach> {
     let targets = board.others(remote.host()).await;
+    let named: Vec<(String, u16)> = targets
+        .iter()
+        .map(|address| (address.ip().to_string(), address.port()))
+        .collect();
+    let answers = ask_from(remote, &named).await;
+    let reach = |(number, answer): (usize, UdpAnswer)| {
+        Some(Reach {
+            from: Some(remote.host().clone()),
+            address: *targets.get(number)?,
+            answer,
+        })
+    };
+    answers.into_iter().filter_map(reach).collect()
+}
+
+/// Sends Binding requests from a host to addresses or names, all at once: which of them gave what.
+pub(crate) async fn ask_from(
+    remote: &dyn Remote,
+    targets: &[(String, u16)],
+) -> Vec<(usize, UdpAnswer)> {
     if targets.is_empty() {
         return Vec::new();
     }
     let ids: Vec<TransactionId> = targets.iter().map(|_| transaction_id()).collect();
     let lines = targets.iter().zip(&ids).enumerate();
     let lines: Vec<String> = lines
-        .map(|(number, (address, id))| {
+        .map(|(number, ((host, port), id))| {
             let bytes = escaped(&Request::padded_binding(*id));
-            format!("{number}\t{}\t{}\t{bytes}\n", address.ip(), address.port())
+            format!("{number}\t{host}\t{port}\t{bytes}\n")
         })
         .collect();
-    let input = lines.concat();
-    let script = Script::new("ask the bridges", SCRIPT, Duration::from_secs(3));
-    let Ok(output) = remote.run(script.with_input(input.into_bytes())).await else {
+    let script = Script::new("send Binding requests", SCRIPT, Duration::from_secs(3));
+    let input = lines.concat().into_bytes();
+    let Ok(output) = remote.run(script.with_input(input)).await else {
         return Vec::new();
     };
     let text = output.text();
@@ -169,18 +189,13 @@ pub(super) async fn from_host(remote: &dyn Remote, board: &Board) -> Vec<Reach> 
         .filter_map(|line| {
             let mut fields = line.split('\t');
             let number: usize = fields.next()?.parse().ok()?;
-            let (address, id) = (targets.get(number)?, ids.get(number)?);
             let answer = match fields.next()? {
-                "answer" => read(&unhex(fields.next()?)?, id),
+                "answer" => read(&unhex(fields.next()?)?, ids.get(number)?),
                 "refused" => UdpAnswer::Refused,
                 "silent" => UdpAnswer::Silent,
                 _ => UdpAnswer::NoWay,
             };
-            Some(Reach {
-                from: Some(remote.host().clone()),
-                address: *address,
-                answer,
-            })
+            Some((number, answer))
         })
         .collect()
 }

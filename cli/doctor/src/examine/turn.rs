@@ -53,11 +53,12 @@ async fn relay(
     offers: &[TurnOffer],
     bridges: &[IpAddr],
 ) -> Result<Relay, String> {
-    let Some(offer) = offers.iter().find(|offer| !offer.username.is_empty()) else {
+    let mut plain = offers.iter().filter(|offer| offer.kind == "turn");
+    let Some(offer) = plain.find(|offer| !offer.username.is_empty()) else {
         return Err("Prosody hands out no TURN credentials".to_owned());
     };
-    let port = jitctl_templates::ports::TURN_TCP.number;
-    let tunnel = remote.open_tunnel("127.0.0.1", port).await;
+    // coturn takes TCP on the port that people are told for UDP.
+    let tunnel = remote.open_tunnel("127.0.0.1", offer.port).await;
     let mut stream = tunnel.map_err(|error| error.to_string())?.into_inner();
     let mut relay = Relay {
         allocated: Ok(()),

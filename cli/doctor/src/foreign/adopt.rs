@@ -272,6 +272,7 @@ mod tests {
             host: read(text),
             logins: Vec::new(),
             chain: Vec::new(),
+            stun: Vec::new(),
             now: 0,
         }
     }

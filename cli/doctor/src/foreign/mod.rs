@@ -5,6 +5,7 @@
 
 mod account;
 mod adopt;
+mod discovery;
 mod hocon;
 mod read;
 mod rules;
@@ -12,7 +13,7 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jitctl_inventory::names::HostName;
 use jitctl_transport::{Remote, RemoteError, Script};
@@ -24,10 +25,11 @@ use secrecy::ExposeSecret as _;
 pub use adopt::{Adoption, Refusal, adopt};
 pub use read::{ForeignHost, Kind, OfBoth, Package, ServiceAccount};
 
-use crate::examine::{PROBE, secure};
+use crate::examine::{patience, secure};
 use crate::finding::Finding;
 use crate::fold::fold;
 use crate::observe::Certificate;
+use crate::observe::probe::UdpAnswer;
 use crate::rules::unreachable;
 
 const LOOK: &str = include_str!("look.sh");
@@ -41,6 +43,8 @@ pub struct ForeignSight {
     pub logins: Vec<Tried>,
     /// The public certificate as sent.
     pub chain: Vec<Certificate>,
+    /// STUN servers with what the host got from them.
+    pub stun: Vec<(String, UdpAnswer)>,
     /// Seconds since 1970, on this machine.
     pub now: u64,
 }
@@ -66,13 +70,18 @@ pub async fn examine_foreign(
 ) -> Result<ForeignSight, RemoteError> {
     let input = format!("{}\n", folder.unwrap_or_default());
     let script = Script::new("look at the host", LOOK, Duration::from_secs(10));
+    let connect = Script::new("connect", "exit 0", Duration::from_secs(5));
+    let started = Instant::now();
+    remote.run(connect).await?;
+    let asked = Instant::now();
     let output = remote.run(script.with_input(input.into_bytes())).await?;
+    let limit = patience(asked.elapsed(), started.elapsed());
     let host = read::read(&output.text());
     let accounts = host.bridge.iter().chain(&host.focus);
-    let logins = accounts.map(|account| log_in(remote, &host, account));
+    let logins = accounts.map(|account| log_in(remote, &host, account, limit));
     let certificate = async {
         match &host.domain {
-            Some(domain) => tokio::time::timeout(PROBE, secure(remote, domain))
+            Some(domain) => tokio::time::timeout(limit, secure(remote, domain))
                 .await
                 .ok()
                 .and_then(Result::ok)
@@ -80,9 +89,14 @@ pub async fn examine_foreign(
             None => None,
         }
     };
-    let (logins, chain) = tokio::join!(futures_util::future::join_all(logins), certificate);
+    let (logins, chain, stun) = tokio::join!(
+        futures_util::future::join_all(logins),
+        certificate,
+        discovery::ask(remote, &host)
+    );
     Ok(ForeignSight {
         logins,
+        stun,
         chain: chain.unwrap_or_default(),
         now: SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -93,7 +107,12 @@ pub async fn examine_foreign(
 
 /// Containers have a network of their own: what they call their server is the host's own port here,
 /// if it is published; else the server's record has to do.
-async fn log_in(remote: &dyn Remote, host: &ForeignHost, account: &ServiceAccount) -> Tried {
+async fn log_in(
+    remote: &dyn Remote,
+    host: &ForeignHost,
+    account: &ServiceAccount,
+    limit: Duration,
+) -> Tried {
     let mut tried = Tried {
         account: account.clone(),
         outcome: None,
@@ -133,7 +152,7 @@ async fn log_in(remote: &dyn Remote, host: &ForeignHost, account: &ServiceAccoun
         password: account.password.clone(),
     };
     let outcome =
-        probe_login_over(Box::new(tunnel.into_inner()), &target, credentials, PROBE).await;
+        probe_login_over(Box::new(tunnel.into_inner()), &target, credentials, limit).await;
     tried.ended_at_once = match &outcome.result {
         Err(Failure::Closed { stage }) => *stage <= Stage::Open && outcome.mechanisms.is_empty(),
         _ => false,

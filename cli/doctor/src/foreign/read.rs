@@ -82,8 +82,8 @@ pub struct ForeignHost {
     pub media_port: u16,
     /// Static mappings: local address, public address.
     pub mappings: Vec<(Option<IpAddr>, IpAddr)>,
-    /// Whether the bridge asks a STUN server for its address.
-    pub asks_stun: bool,
+    /// STUN servers that the bridge asks for its address, as `host:port`.
+    pub stun_servers: Vec<String>,
     /// Whether conferences are spread over relays.
     pub relays: OfBoth<bool>,
     /// Whether the bridge is to take channels over WebSocket and names no domain for them.
@@ -136,7 +136,7 @@ pub(super) fn read(text: &str) -> ForeignHost {
         focus: None,
         media_port: 10_000,
         mappings: Vec::new(),
-        asks_stun: false,
+        stun_servers: Vec::new(),
         relays: OfBoth::default(),
         websockets_without_domain: false,
         heap_mib: OfBoth::default(),
@@ -375,10 +375,21 @@ fn media(
     if let Some(public) = address("PUBLIC") {
         host.mappings.push((address("LOCAL"), public));
     }
-    host.asks_stun = settings.iter().any(|(path, value)| {
-        path.starts_with("ice4j.harvest.mapping.stun.addresses") && !value.is_empty()
-    }) || old
-        .contains_key("org.ice4j.ice.harvest.STUN_MAPPING_HARVESTER_ADDRESSES");
+    let named = settings
+        .iter()
+        .filter(|(path, _)| path.starts_with("ice4j.harvest.mapping.stun.addresses"))
+        .map(|(_, value)| value.as_str());
+    let old = old.get("org.ice4j.ice.harvest.STUN_MAPPING_HARVESTER_ADDRESSES");
+    host.stun_servers = named
+        .chain(old.map(String::as_str))
+        .flat_map(listed)
+        .collect();
+}
+
+/// What stands between commas.
+fn listed(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(',').map(str::trim);
+    words.filter(|word| !word.is_empty()).map(str::to_owned)
 }
 
 /// `.env` and `docker-compose.yml`, with the defaults of the project.
@@ -426,7 +437,10 @@ fn compose(host: &mut ForeignHost, files: &BTreeMap<String, String>) {
         .filter_map(|one| one.split('#').next()?.trim().parse().ok())
         .map(|address| (None, address))
         .collect();
-    host.asks_stun = value("JVB_DISABLE_STUN").is_none() && value("JVB_STUN_SERVERS").is_some();
+    if value("JVB_DISABLE_STUN").is_none() {
+        let servers = value("JVB_STUN_SERVERS").unwrap_or_default();
+        host.stun_servers = listed(&servers).collect();
+    }
     let yaml = files.get(&format!("{folder}/docker-compose.yml"));
     let version = or("JITSI_IMAGE_VERSION", "stable");
     let mut service = String::new();

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use super::account;
 use super::read::{ForeignHost, Kind, ServiceAccount};
-use super::{ForeignSight, Tried, settings};
+use super::{ForeignSight, Tried, discovery, settings};
 use crate::catalogue::{self, Check};
 use crate::finding::{Finding, Severity};
 
@@ -35,6 +35,7 @@ pub(super) fn host(name: &HostName, sight: &ForeignSight) -> Vec<Finding> {
     findings.extend(breweries(name, host));
     findings.extend(media_port(name, host));
     findings.extend(addresses(name, host));
+    findings.extend(discovery::finding(name, sight));
     findings.extend(versions(name, host));
     findings.extend(images(name, host));
     findings.extend(certificate(name, sight));
@@ -278,7 +279,7 @@ fn addresses(name: &HostName, host: &ForeignHost) -> Option<Finding> {
         } else {
             resolved.iter().any(|ip| host.addresses.contains(ip))
         };
-    if host.mappings.is_empty() && !host.asks_stun && private && !meant {
+    if host.mappings.is_empty() && host.stun_servers.is_empty() && private && !meant {
         let cure = match host.kind {
             Kind::Compose => {
                 "write JVB_ADVERTISE_IPS=ADDRESS into .env, then: docker compose up -d jvb"

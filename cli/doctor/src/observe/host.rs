@@ -94,6 +94,9 @@ pub enum NameAnswer {
     Silent,
 }
 
+/// Units that ask for the public certificate and renew it: between their runs they are idle.
+pub(crate) const ISSUANCE_JOBS: [&str; 2] = ["jitctl-acme.service", "certbot.service"];
+
 /// A unit as systemd shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {

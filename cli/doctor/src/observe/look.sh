@@ -29,7 +29,7 @@ for name in $(ask name); do
 done
 
 set --
-for unit in $(ask unit); do set -- "$@" "$unit"; done
+for unit in $(ask unit) $(ask job); do set -- "$@" "$unit"; done
 if [ $# != 0 ] && have systemctl; then
     systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,ExecMainStatus,NRestarts,MainPID,TasksMax,Result \
         -- "$@" > "$work/units" 2> /dev/null
@@ -40,6 +40,11 @@ section words
 for unit in $(ask unit); do
     systemctl is-active --quiet "$unit" 2> /dev/null && continue
     journalctl -q -u "$unit" -n 3 -o cat --no-pager 2> /dev/null | sed "s/^/$unit$tab/"
+done
+# A job's own words: systemd's about it come after them.
+for unit in $(ask job); do
+    systemctl is-failed --quiet "$unit" 2> /dev/null || continue
+    journalctl -q "_SYSTEMD_UNIT=$unit" -n 8 -o cat --no-pager 2> /dev/null | sed "s/^/$unit$tab/"
 done
 # Main processes: state letter, soft limit of open files, open files, threads.
 section processes

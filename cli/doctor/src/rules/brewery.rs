@@ -128,6 +128,27 @@ pub(super) fn bridges(observation: &Observation) -> Vec<Finding> {
     findings
 }
 
+/// No bridge at all is left: folded under whatever took them away, where that was seen.
+pub(super) fn none_left(observation: &Observation) -> Vec<Finding> {
+    views(observation)
+        .filter(|(_, view)| view.account.joined)
+        .filter(|(_, view)| !view.bridges.iter().any(|bridge| bridge.operational))
+        .map(|(name, view)| {
+            let finding = Finding::of(&catalogue::NO_BRIDGE, Some(name)).what(format!(
+                "the focus on `{name}` has no bridge that it would use"
+            ));
+            if view.bridges.is_empty() {
+                let room = view.brewery.as_deref().unwrap_or("the brewery");
+                return finding.seen(format!("it is alone in {room}"));
+            }
+            view.bridges.iter().fold(finding, |finding, bridge| {
+                let health = bridge.health.as_deref().unwrap_or("not operational");
+                finding.seen(format!("it counts `{}`: {health}", bridge.nickname))
+            })
+        })
+        .collect()
+}
+
 fn of_bridge(name: &HostName, bridge: &BridgeSeen) -> Option<Finding> {
     if bridge.clash {
         return Some(clash(Some(name), bridge));

@@ -29,6 +29,7 @@ pub(crate) fn unreachable(name: &HostName, error: &RemoteError) -> Finding {
         RemoteError::Connect { failure, .. } => match failure {
             ConnectFailure::ChangedHostKey => &catalogue::HOST_KEY_CHANGED,
             ConnectFailure::UnknownHostKey => &catalogue::HOST_KEY_UNKNOWN,
+            ConnectFailure::Dns => &catalogue::HOST_NAME_UNKNOWN,
             ConnectFailure::Sudo => &catalogue::SUDO_MISSING,
             ConnectFailure::AuthenticationRefused => &catalogue::LOGIN_REFUSED,
             _ => &catalogue::HOST_UNREACHABLE,

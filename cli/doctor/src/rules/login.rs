@@ -34,7 +34,7 @@ fn cured_at(main: &HostName, finding: Finding) -> Finding {
     let cure = match finding.code {
         "B20" => return finding,
         "X06" | "X07" | "X08" => format!(
-            "jitctl apply   # opens the port where ufw keeps the rules; else see to 5222/tcp on `{main}`"
+            "jitctl apply   # opens the port where ufw or firewalld keeps the rules; else see to 5222/tcp on `{main}`"
         ),
         _ => format!(
             "jitctl import {main} && jitctl apply   # reads the password and the certificate anew"

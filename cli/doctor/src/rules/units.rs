@@ -4,7 +4,7 @@ use jitctl_inventory::names::HostName;
 
 use crate::catalogue;
 use crate::finding::{Finding, Fix};
-use crate::observe::host::Unit;
+use crate::observe::host::{ISSUANCE_JOBS, Unit};
 use crate::observe::{HostFacts, Observation};
 
 /// systemd's word for a configuration that no restart cures (sysexits `EX_CONFIG`).
@@ -15,7 +15,9 @@ const FILE_LIMIT: u64 = 4096;
 pub(super) fn services(observation: &Observation) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, _, facts) in observation.seen() {
-        for (unit, state) in &facts.units {
+        let services = facts.units.iter();
+        let services = services.filter(|(unit, _)| !ISSUANCE_JOBS.contains(&unit.as_str()));
+        for (unit, state) in services {
             findings.extend(unit_finding(name, unit, state, facts));
         }
     }

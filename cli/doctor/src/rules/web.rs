@@ -2,6 +2,7 @@
 
 use crate::catalogue;
 use crate::finding::{Finding, Severity};
+use crate::observe::host::ISSUANCE_JOBS;
 use crate::observe::{Http, Observation};
 
 /// Fewer days than this are worth a warning, and fewer than that an error.
@@ -83,6 +84,31 @@ fn is_fine(answer: &Http, good: &[u16]) -> bool {
 fn is_page(answer: &Http) -> bool {
     let kind = answer.content_type.as_deref().unwrap_or_default();
     answer.status == Ok(200) && kind.starts_with("text/html")
+}
+
+/// A run that asked for the public certificate, or was to renew it, and came back without.
+pub(super) fn issuance(observation: &Observation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, _, facts) in observation.seen() {
+        let failed = facts.units.iter().find(|(unit, state)| {
+            ISSUANCE_JOBS.contains(&unit.as_str()) && state.active == "failed"
+        });
+        let Some((unit, state)) = failed else {
+            continue;
+        };
+        let finding = Finding::of(&catalogue::ISSUANCE_FAILED, Some(name))
+            .what(format!(
+                "no certificate comes from the authority for `{}`",
+                observation.domain
+            ))
+            .about_unit(unit)
+            .seen(format!("{unit}: exit status {}", state.exit_status));
+        let words = facts.words.get(unit).into_iter().flatten();
+        findings.push(words.fold(finding, |finding, line| {
+            finding.seen(format!("{unit}: {line}"))
+        }));
+    }
+    findings
 }
 
 pub(super) fn certificates(observation: &Observation) -> Vec<Finding> {

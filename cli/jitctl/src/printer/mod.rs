@@ -149,15 +149,28 @@ impl Printer {
     /// The result of a command.
     pub(crate) fn view<V: View + ?Sized>(&self, view: &V) {
         if self.json {
-            match serde_json::to_string_pretty(view) {
-                Ok(text) => self.line(&text),
-                Err(error) => self.warn(&format!("cannot write JSON: {error}")),
-            }
+            self.json_text(serde_json::to_string_pretty(view));
         } else {
             let text = view.human(self.style());
             if !text.is_empty() {
                 self.line(&text);
             }
+        }
+    }
+
+    /// One of many results: as JSON a line each, for people a line between them.
+    pub(crate) fn next_view<V: View + ?Sized>(&self, view: &V) {
+        if self.json {
+            self.json_text(serde_json::to_string(view));
+        } else {
+            self.line(&format!("{}\n", view.human(self.style())));
+        }
+    }
+
+    fn json_text(&self, text: serde_json::Result<String>) {
+        match text {
+            Ok(text) => self.line(&text),
+            Err(error) => self.warn(&format!("cannot write JSON: {error}")),
         }
     }
 

@@ -435,6 +435,7 @@ fn ssh_trouble_is_told_apart() {
         (ConnectFailure::Sudo, "H02"),
         (ConnectFailure::AuthenticationRefused, "H03"),
         (ConnectFailure::Timeout, "H04"),
+        (ConnectFailure::Dns, "H05"),
         (ConnectFailure::UnknownHostKey, "H12"),
     ] {
         let mut observation = healthy();

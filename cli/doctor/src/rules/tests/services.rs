@@ -70,6 +70,31 @@ fn prosodys_own_troubles_have_their_codes() {
 }
 
 #[test]
+fn a_site_without_any_bridge_is_named_where_no_other_finding_says_why() {
+    let mut observation = healthy();
+    view(&mut observation).bridges[0].operational = false;
+    assert_eq!(
+        codes(&observation),
+        ["B12"],
+        "the bridge was looked at, too"
+    );
+    observation.hosts.remove(&"b1".into());
+    assert_eq!(codes(&observation), ["B01"]);
+}
+
+#[test]
+fn a_failed_request_for_a_certificate_is_no_service_that_is_down() {
+    cases(&[("T03", |observation| {
+        let unit = "jitctl-acme.service";
+        let facts = facts(observation, "main");
+        facts.units.extend(units(&[unit]));
+        facts.units.get_mut(unit).unwrap().active = "failed".into();
+        let limit = "too many certificates already issued".to_owned();
+        facts.words.insert(unit.into(), vec![limit]);
+    })]);
+}
+
+#[test]
 fn what_runs_short_is_named() {
     cases(&[
         ("B11", |observation| {

@@ -94,7 +94,7 @@ pub(crate) struct Doctor {
     #[arg(long, conflicts_with = "watch")]
     call: bool,
 
-    /// Look again and again; report what changes.
+    /// Look again and again; print the report when findings come or go, as JSON one line each time.
     #[arg(long, conflicts_with = "fix")]
     watch: bool,
 
@@ -168,14 +168,14 @@ impl Doctor {
     }
 
     async fn watch(&self, context: &Context, practice: &Practice) -> Result<Exit, Failure> {
-        let mut last: Option<Vec<String>> = None;
+        let mut last = None;
         loop {
             let report = practice.look(context).await;
             self.write_metrics(&report)?;
-            let found: Vec<String> = report.findings.iter().map(identity).collect();
+            let found: Vec<_> = report.findings.iter().map(identity).collect();
             if last.as_ref() != Some(&found) {
                 self.write_files(context, &report)?;
-                context.printer.view(&ReportView(&report));
+                context.printer.next_view(&ReportView(&report));
                 last = Some(found);
             }
             tokio::time::sleep(Duration::from_secs(self.interval)).await;
@@ -217,9 +217,9 @@ fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Failure {
     )
 }
 
-/// What makes a finding the same as in an earlier look.
-fn identity(finding: &Finding) -> String {
-    format!("{} {:?} {}", finding.code, finding.host, finding.what)
+/// What makes a finding the same as in an earlier look, whatever numbers it shows.
+fn identity(finding: &Finding) -> (&'static str, Option<HostName>) {
+    (finding.code, finding.host.clone())
 }
 
 /// 0 healthy, 4 findings; 5 when no host at all could be looked into.
