@@ -1,5 +1,6 @@
 //! A password is rolled over while the site runs: at every moment the focus counts a bridge, and
 //! in the end only the new account can log in.
+#![expect(clippy::unwrap_used, reason = "a helper of tests is a test")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
