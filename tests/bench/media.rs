@@ -3,35 +3,38 @@
 //! `cargo run --release -p jitctl-bench --bin bench-media -- --receivers 99 --kbps 1500`
 //!
 //! Prints join times, CPU time of the worker's thread per forwarded packet, packets per system
-//! call, allocations per packet, and resident memory per participant. Conference logic is the
-//! engine's repeater: the numbers are those of transport, engine and edge. Nothing is asserted.
+//! call, allocations per packet, and resident memory per participant, with estimation, allocation,
+//! caches, projection and statistics on as in service. Nothing is asserted.
 
 #![expect(clippy::cast_precision_loss, reason = "counts become rates")]
 
+mod room;
 #[path = "support/mod.rs"]
 mod support;
 
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use jitctl_bridge::media::{MediaSocket, WorkerConfig, WorkerHandle, WorkerSeat, start};
 use jitctl_loopback::Participant;
-use jitctl_media::engine::{EndpointKey, Engine, Repeater};
+use jitctl_media::conference::Conference;
+use jitctl_media::engine::{ConferenceIndex, EndpointKey, Engine};
 use jitctl_media::identifiers::EndpointIndex;
-use jitctl_media::rtp::HeaderFields;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::ice::{AddressPlan, IceConfig};
 use jitctl_media::transport::{TransportConfig, TransportOptions};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use room::{End, FRAMES_PER_SECOND};
 use support::{Counted, Options, Sample, pin, resident_kib};
 
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
 
-const PAYLOAD: usize = 1150;
-const FRAMES_PER_SECOND: u32 = 30;
+/// Until buffers, estimates and runs are what they stay.
+const WARM_UP: Duration = Duration::from_secs(3);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -43,32 +46,33 @@ fn main() -> Result<(), Failure> {
     let before = resident_kib();
     writeln!(out, "{options}")?;
 
-    let (mut single, first) = join(&worker, 1)?;
+    let (_, mut single, first) = join(&worker, &options, 1)?;
     writeln!(
         out,
         "join, one participant              {:8.1} ms",
         milliseconds(first)
     )?;
     drop(single.pop());
-    let (mut participants, all) = join(&worker, options.receivers + 1)?;
+    let (conference, mut ends, all) = join(&worker, &options, options.receivers + 1)?;
     writeln!(
         out,
         "join, {:4} at once                 {:8.1} ms",
-        participants.len(),
+        ends.len(),
         milliseconds(all)
     )?;
-    for participant in participants.iter_mut().skip(1) {
-        participant.count_only = true;
+    for end in ends.iter_mut().skip(1) {
+        end.participant.count_only = true;
     }
 
-    publish(&mut participants, &options, Duration::from_secs(1))?;
-    let (start_sample, received) = (sample(&worker)?, received(&participants));
+    publish(&mut ends, &options, WARM_UP)?;
+    let (start_sample, received) = (sample(&worker)?, received(&ends));
     let began = Instant::now();
-    let sent = publish(&mut participants, &options, options.duration)?;
+    let sent = publish(&mut ends, &options, options.duration)?;
     let elapsed = began.elapsed();
-    drain(&mut participants);
+    drain(&mut ends);
     let window = sample(&worker)?.since(&start_sample);
-    let arrived = self::received(&participants) - received;
+    let arrived = self::received(&ends) - received;
+    let estimate = lowest_estimate(&worker, conference, options.receivers)?;
 
     let packets = window.packets_out.max(1) as f64;
     let micros = window.cpu.as_secs_f64() * 1e6 / packets;
@@ -110,7 +114,12 @@ fn main() -> Result<(), Failure> {
         "refused by the kernel              {:8}",
         window.refused
     )?;
-    let memory = resident_kib().saturating_sub(before) / participants.len() as u64;
+    writeln!(
+        out,
+        "lowest estimate, kbit/s            {:8}",
+        estimate / 1000
+    )?;
+    let memory = resident_kib().saturating_sub(before) / ends.len() as u64;
     writeln!(out, "resident KiB per pair of ends      {memory:8}")?;
     Ok(())
 }
@@ -119,7 +128,7 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn worker(options: &Options) -> Result<WorkerHandle<Repeater>, Failure> {
+fn worker(options: &Options) -> Result<WorkerHandle<Conference>, Failure> {
     let sockets = MediaSocket::bind_group("127.0.0.1:0".parse()?, 1)?;
     let plan = AddressPlan {
         sockets: sockets.iter().map(MediaSocket::local).collect(),
@@ -148,8 +157,8 @@ fn worker(options: &Options) -> Result<WorkerHandle<Repeater>, Failure> {
 }
 
 fn in_engine<Output: Send + 'static>(
-    worker: &WorkerHandle<Repeater>,
-    command: impl FnOnce(&mut Engine<Repeater>, Instant) -> Output + Send + 'static,
+    worker: &WorkerHandle<Conference>,
+    command: impl FnOnce(&mut Engine<Conference>, Instant) -> Output + Send + 'static,
 ) -> Result<Output, Failure> {
     let (sender, receiver) = channel();
     worker.run(move |engine, now| {
@@ -158,7 +167,7 @@ fn in_engine<Output: Send + 'static>(
     Ok(receiver.recv()?)
 }
 
-fn sample(worker: &WorkerHandle<Repeater>) -> Result<Sample, Failure> {
+fn sample(worker: &WorkerHandle<Conference>) -> Result<Sample, Failure> {
     let calls = worker.statistics();
     in_engine(worker, move |engine, _| {
         Sample::of_this_thread(engine.traffic(), calls.sends)
@@ -167,29 +176,34 @@ fn sample(worker: &WorkerHandle<Repeater>) -> Result<Sample, Failure> {
 
 /// Joins `count` participants and tells how long it took from the answers to the last connection.
 fn join(
-    worker: &WorkerHandle<Repeater>,
+    worker: &WorkerHandle<Conference>,
+    options: &Options,
     count: u32,
-) -> Result<(Vec<Participant>, Duration), Failure> {
+) -> Result<(ConferenceIndex, Vec<End>, Duration), Failure> {
     let identity = Arc::new(Identity::generate()?);
-    let conference = in_engine(worker, |engine, now| {
-        engine.add_conference(now, Repeater::default())
+    let rate = options.kilobits_per_second;
+    let conference = in_engine(worker, move |engine, now| {
+        engine.add_conference(now, room::conference(now, rate))
     })?;
-    let mut participants = Vec::new();
+    let mut ends = Vec::new();
     let mut descriptions = Vec::new();
-    for index in 0..count {
+    for number in 0..count {
         let participant = Participant::bind("127.0.0.1:0".parse()?, Arc::clone(&identity), false)?;
+        let endpoint = in_engine(worker, move |engine, now| {
+            engine.command(now, conference, |room, _| room::enter(room, now, number))
+        })???;
         let key = EndpointKey {
             conference,
-            endpoint: EndpointIndex(index),
+            endpoint,
         };
         let description = in_engine(worker, move |engine, now| {
             engine.add_endpoint(now, key, TransportOptions::default())
         })??;
-        participants.push(participant);
+        ends.push(End::new(participant));
         descriptions.push((key, description));
     }
     let began = Instant::now();
-    for (participant, (key, description)) in participants.iter_mut().zip(descriptions) {
+    for (End { participant, .. }, (key, description)) in ends.iter_mut().zip(descriptions) {
         let remote = participant.description(false);
         in_engine(worker, move |engine, now| {
             engine.set_remote(now, key, remote)
@@ -197,15 +211,16 @@ fn join(
         participant.join(Instant::now(), &description)?;
     }
     loop {
-        turn(&mut participants, Duration::from_millis(1));
-        let connected = participants
+        turn(&mut ends, Duration::from_millis(1));
+        let connected = ends
             .iter()
-            .all(|one| one.transport().is_connected());
-        let there = in_engine(worker, move |engine, _| {
-            engine.room(conference).map_or(0, Repeater::connected)
+            .all(|end| end.participant.transport().is_connected());
+        let there = in_engine(worker, move |engine, now| {
+            let room = engine.room(conference);
+            room.map_or(0, |room| room.statistics(now).connected)
         })?;
         if connected && there == count as usize {
-            return Ok((participants, began.elapsed()));
+            return Ok((conference, ends, began.elapsed()));
         }
         if began.elapsed() > Duration::from_secs(30) {
             return Err(format!("only {there} of {count} connected").into());
@@ -213,13 +228,29 @@ fn join(
     }
 }
 
-/// Turns those participants that have something to do.
-fn turn(participants: &mut [Participant], wait: Duration) {
-    let mut ready = vec![false; participants.len()];
+/// What the receiver behind the narrowest path is thought to have, bit/s.
+fn lowest_estimate(
+    worker: &WorkerHandle<Conference>,
+    conference: ConferenceIndex,
+    receivers: u32,
+) -> Result<u64, Failure> {
+    in_engine(worker, move |engine, _| {
+        let room = engine.room(conference);
+        (1..=receivers)
+            .filter_map(|number| room?.endpoint_statistics(EndpointIndex(number)))
+            .filter_map(|statistics| statistics.estimated_bandwidth)
+            .min()
+            .unwrap_or(0)
+    })
+}
+
+/// Turns those ends that have something to do.
+fn turn(ends: &mut [End], wait: Duration) {
+    let mut ready = vec![false; ends.len()];
     {
-        let mut descriptors: Vec<_> = participants
+        let mut descriptors: Vec<_> = ends
             .iter()
-            .map(|one| PollFd::new(std::os::fd::AsFd::as_fd(one), PollFlags::POLLIN))
+            .map(|end| PollFd::new(end.participant.as_fd(), PollFlags::POLLIN))
             .collect();
         let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
         let _ = poll(&mut descriptors, wait);
@@ -228,58 +259,37 @@ fn turn(participants: &mut [Participant], wait: Duration) {
         }
     }
     let now = Instant::now();
-    for (participant, ready) in participants.iter_mut().zip(ready) {
-        if ready || participant.timeout().is_some_and(|due| due <= now) {
-            participant.turn(now, |_, _| {});
+    for (end, ready) in ends.iter_mut().zip(ready) {
+        if ready || end.participant.timeout().is_some_and(|due| due <= now) {
+            end.participant.turn(now, |_, _| {});
         }
     }
 }
 
-/// Sends frames from the first participant; returns how many packets.
-fn publish(
-    participants: &mut [Participant],
-    options: &Options,
-    duration: Duration,
-) -> Result<u64, Failure> {
+/// Sends frames from the first end; returns how many packets.
+fn publish(ends: &mut [End], options: &Options, duration: Duration) -> Result<u64, Failure> {
     let frame = options.kilobits_per_second as usize * 1000 / 8 / FRAMES_PER_SECOND as usize;
     let interval = Duration::from_secs(1) / FRAMES_PER_SECOND;
-    let (began, mut next, mut sent) = (Instant::now(), Instant::now(), 0u64);
+    let (began, mut next, mut sent) = (Instant::now(), Instant::now(), 0);
     while began.elapsed() < duration {
-        let now = Instant::now();
-        if now >= next {
+        if Instant::now() >= next {
             next += interval;
-            let timestamp = support::next_timestamp();
-            let mut left = frame;
-            while left > 0 {
-                let length = left.min(PAYLOAD);
-                left -= length;
-                let fields = HeaderFields {
-                    payload_type: 96,
-                    marker: left == 0,
-                    sequence_number: support::next_sequence_number(),
-                    timestamp,
-                    ssrc: 1111,
-                };
-                participants[0].send_rtp(&fields, &[(5, &[0, 0])], &[0x55; PAYLOAD][..length])?;
-                sent += 1;
-            }
+            sent += ends[0].send_frame(frame)?;
         }
-        turn(
-            participants,
-            next.saturating_duration_since(Instant::now())
-                .min(Duration::from_millis(1)),
-        );
+        let wait = next.saturating_duration_since(Instant::now());
+        turn(ends, wait.min(Duration::from_millis(1)));
     }
     Ok(sent)
 }
 
-fn drain(participants: &mut [Participant]) {
+fn drain(ends: &mut [End]) {
     let end = Instant::now() + Duration::from_millis(700);
     while Instant::now() < end {
-        turn(participants, Duration::from_millis(1));
+        turn(ends, Duration::from_millis(1));
     }
 }
 
-fn received(participants: &[Participant]) -> u64 {
-    participants.iter().map(|one| one.reception().packets).sum()
+fn received(ends: &[End]) -> u64 {
+    let receptions = ends.iter().map(|end| end.participant.reception());
+    receptions.map(|reception| reception.packets).sum()
 }

@@ -16,8 +16,6 @@ use nix::unistd::Pid;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    static SEQUENCE_NUMBER: Cell<u16> = const { Cell::new(0) };
-    static TIMESTAMP: Cell<u32> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counting per thread.
@@ -98,20 +96,6 @@ pub(crate) fn pin(processor: usize) {
     if set.set(processor).is_ok() {
         let _ = sched_setaffinity(Pid::from_raw(0), &set);
     }
-}
-
-pub(crate) fn next_sequence_number() -> u16 {
-    SEQUENCE_NUMBER.with(|number| {
-        number.set(number.get().wrapping_add(1));
-        number.get()
-    })
-}
-
-pub(crate) fn next_timestamp() -> u32 {
-    TIMESTAMP.with(|timestamp| {
-        timestamp.set(timestamp.get().wrapping_add(3000));
-        timestamp.get()
-    })
 }
 
 /// What to measure.

@@ -1,7 +1,7 @@
 //! The simplest conference: every packet goes to everybody else, every message comes back.
 //!
-//! Serves the bridge's check of itself and the measurements of transport and engine alone; it
-//! forwards headers as they are and knows neither codecs nor bandwidth.
+//! Serves tests of transport, engine and edge; it forwards headers as they are and knows neither
+//! codecs nor bandwidth.
 
 use std::collections::VecDeque;
 use std::time::Instant;
