@@ -202,6 +202,11 @@ impl Attacker {
             packet.extend(ssrc.to_be_bytes());
             packet.extend([0x90, 0xe0, 0x80, 5, 5, 0, 0x10, 2, 0, 0x9d, 1, 0x2a]);
             packet.extend([0x66; 60]);
+            if self.random.below(8) == 0 {
+                // More padding than there is payload (RFC 3550 section 5.1).
+                packet[0] |= 0x20;
+                packet.push(0xff);
+            }
             packet
         };
         let changed = self.random.mutated(&template, &template);
