@@ -52,6 +52,8 @@ export class Session {
   /** Grows with every new connection, so that late events of an old one count for nothing. */
   private generation = 0;
   private wanted: ReceiverConstraints | undefined;
+  /** Videos of others. */
+  private readonly videos = new Set<LibraryTrack>();
   private hand = 0;
 
   constructor(private readonly with_: SessionOptions) {}
@@ -142,6 +144,7 @@ export class Session {
     const { library, settings, devices, room, send } = this.with_;
     const conference = makeConference(library, connection, settings, room);
     this.conference = conference;
+    this.videos.clear();
     const names = { ...library.events.conference, ...library.events.connectionQuality };
     const on = (name: string, listener: (...values: never[]) => void) => {
       conference.on(names[name] ?? name, (...values: never[]) => {
@@ -190,6 +193,7 @@ export class Session {
     on("TRACK_REMOVED", (track: LibraryTrack) => {
       const id = track.isLocal() ? conference.myUserId() : track.getParticipantId();
       if (!track.isLocal()) {
+        this.videos.delete(track);
         send({ is: "source-gone", id, kind: kindOf(track), media: mediaOf(track) });
       }
     });
@@ -290,6 +294,21 @@ export class Session {
 
   private appeared(track: LibraryTrack): void {
     if (track.isLocal()) return;
+    this.show(track);
+    if (track.getType() === "audio") return;
+    this.videos.add(track);
+    let kind = kindOf(track);
+    // A screen may come before the word that it is one.
+    const { track: names } = this.with_.library.events;
+    track.on(names["TRACK_VIDEOTYPE_CHANGED"] ?? "track.videoTypeChanged", () => {
+      const id = track.getParticipantId();
+      this.with_.send({ is: "source-gone", id, kind, media: mediaOf(track) });
+      kind = kindOf(track);
+      for (const video of this.videos) if (video.getParticipantId() === id) this.show(video);
+    });
+  }
+
+  private show(track: LibraryTrack): void {
     const source: Source = {
       name: track.getSourceName?.() ?? "",
       muted: track.isMuted(),
