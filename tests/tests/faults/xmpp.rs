@@ -4,7 +4,7 @@ use jitctl_tests::Lab;
 
 use super::{
     BRIDGE, Fault, PROSODY, Reader, clear, edit, fault, filter, keep, on, put_back, restart_bridge,
-    unfilter, wait_for_focus,
+    unfilter, wait_for_focus, wait_until,
 };
 
 const CREDENTIAL: &str = "/etc/jitctl/credentials/bridge-xmpp-password";
@@ -101,6 +101,9 @@ pub(crate) static FAULTS: &[Fault] = &[
         cause: |lab| {
             on(lab, "h1", OTHER_PROSODY);
             wait_for_focus(lab);
+            let both = "curl -s http://127.0.0.1:8888/stats | \
+                        grep -Eq '\"operational_bridge_count\": *2'";
+            wait_until(lab, "h1", both);
         },
         mend: |lab| drop(lab.run(&["exec", "--on", "h1", "--", X11_CURE]).expect(0)),
     },
