@@ -67,13 +67,7 @@ impl Browsers {
         let certificate = lab.run(&["secrets", "show", "pki-ca-cert"]).expect(0);
         std::fs::write(&authority, certificate.stdout).expect("the folder is ours");
         let script = folder.join("meet.mjs").display().to_string();
-        let mut child = lab.converse(&[
-            "lab",
-            "exec",
-            "--name",
-            lab.name(),
-            "client",
-            "--",
+        let mut child = lab.converse(&lab.client_words(&[
             "node",
             &script,
             "--url",
@@ -84,7 +78,7 @@ impl Browsers {
             &pictures().display().to_string(),
             "--cache",
             &top().join("target/web/cache").display().to_string(),
-        ]);
+        ]));
         let output = child.stdout.take().expect("its output is a pipe");
         Self {
             input: child.stdin.take(),

@@ -253,11 +253,14 @@ impl Lab {
 
     /// Runs a program of this machine as a client on the lab's internet.
     pub fn as_client(&self, words: &[&str]) -> Outcome {
-        let all: Vec<&str> = ["exec", "client", "--"]
-            .into_iter()
-            .chain(words.iter().copied())
-            .collect();
-        self.lab(&all)
+        self.run(&self.client_words(words))
+    }
+
+    /// The words for `jitctl` that run `words` as a client on the lab's internet.
+    #[must_use]
+    pub fn client_words<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
+        let client = ["lab", "exec", "--name", &self.name, "client", "--"];
+        client.into_iter().chain(words.iter().copied()).collect()
     }
 
     /// Runs `jitctl lab … --name THIS`.
@@ -279,9 +282,9 @@ impl Lab {
         let program = jitctl();
         let program = program.to_string_lossy();
         let line = "[ ! -f hosts ] || mount --bind hosts /etc/hosts; exec \"$@\"";
-        let client = ["exec", "client", "--", "sh", "-c", line, "client", &program];
+        let client = ["sh", "-c", line, "client", &program];
         let all: Vec<&str> = client.iter().chain(arguments).copied().collect();
-        self.lab(&all)
+        self.as_client(&all)
     }
 
     /// Starts `jitctl` and leaves it running.

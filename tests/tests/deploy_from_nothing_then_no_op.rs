@@ -110,16 +110,7 @@ fn a_bare_site_is_deployed_and_a_second_apply_changes_nothing() {
     let authority = lab.folder().join("ca.crt");
     std::fs::write(&authority, certificate).expect("the folder is ours");
     let authority = authority.display().to_string();
-    let page = lab.lab(&[
-        "exec",
-        "client",
-        "--",
-        "curl",
-        "-fsS",
-        "--cacert",
-        &authority,
-        "https://meet.test/",
-    ]);
+    let page = lab.as_client(&["curl", "-fsS", "--cacert", &authority, "https://meet.test/"]);
     assert!(
         page.expect(0).stdout.contains("<html"),
         "the page is served"

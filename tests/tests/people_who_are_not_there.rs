@@ -10,11 +10,7 @@ use serde_json::Value;
 fn as_client(lab: &Lab, arguments: &[&str]) -> Outcome {
     let program = jitctl();
     let program = program.to_string_lossy();
-    let all: Vec<&str> = ["exec", "client", "--", &*program, "--json"]
-        .into_iter()
-        .chain(arguments.iter().copied())
-        .collect();
-    lab.lab(&all)
+    lab.as_client(&[&[&*program, "--json"], arguments].concat())
 }
 
 fn page(lab: &Lab, host: &str, url: &str) -> Value {

@@ -29,6 +29,15 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// How commands end that ask or change something on hosts and deploy nothing.
+    pub(crate) const ON_HOSTS: &[Self] = &[
+        Self::Success,
+        Self::Failure,
+        Self::Usage,
+        Self::Connect,
+        Self::Interrupted,
+    ];
+
     /// The number that the shell sees.
     pub(crate) fn code(self) -> u8 {
         match self {

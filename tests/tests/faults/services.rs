@@ -92,19 +92,10 @@ for port in range(20000, 20200):
 fn let_people_meet(lab: &Lab) {
     let program = jitctl();
     let program = program.to_string_lossy();
-    let client = [
-        "lab",
-        "exec",
-        "--name",
-        lab.name(),
-        "client",
-        "--",
-        &*program,
-    ];
     let load = "load --rooms 4 --people 2 --video 0 --seconds 12".split(' ');
-    let words: Vec<&str> = client.into_iter().chain(load).collect();
+    let words: Vec<&str> = [&*program].into_iter().chain(load).collect();
     // They leave by themselves.
-    drop(lab.start(&words));
+    drop(lab.start(&lab.client_words(&words)));
 }
 
 /// The same program with another version in it.

@@ -19,33 +19,25 @@ use crate::printer::{Cell, Style, View, table};
         ("jitctl lock show", "who works on which host"),
         ("jitctl lock release --on b1", "after a run that died on another machine"),
     ],
-    EXITS,
+    Exit::ON_HOSTS,
 ))]
 pub(crate) struct Lock {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Failure,
-    Exit::Usage,
-    Exit::Connect,
-    Exit::Interrupted,
-];
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show who works on which host, why, and until when.
     #[command(after_long_help = help::tail(
         &[("jitctl lock show", "all hosts")],
-        EXITS,
+        Exit::ON_HOSTS,
     ))]
     Show(Which),
     /// Take leases away from a run that is dead. A run that is alive stops at its next step.
     #[command(after_long_help = help::tail(
         &[("jitctl lock release --on b1", "one host"), ("jitctl lock release --yes", "all, without asking")],
-        EXITS,
+        Exit::ON_HOSTS,
     ))]
     Release {
         #[command(flatten)]

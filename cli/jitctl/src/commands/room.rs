@@ -22,7 +22,7 @@ use crate::site::Site;
         ("jitctl room standup move", "everybody to another bridge"),
         ("jitctl room standup end", "the meeting is over for all"),
     ],
-    EXITS,
+    Exit::ON_HOSTS,
 ))]
 pub(crate) struct OneRoom {
     /// The room, as in its URL.
@@ -31,33 +31,25 @@ pub(crate) struct OneRoom {
     command: Command,
 }
 
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Failure,
-    Exit::Usage,
-    Exit::Connect,
-    Exit::Interrupted,
-];
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show who is there, on which bridge, and what they send.
-    #[command(after_long_help = help::tail(&[("jitctl room standup show --json", "for a program")], EXITS))]
+    #[command(after_long_help = help::tail(&[("jitctl room standup show --json", "for a program")], Exit::ON_HOSTS))]
     Show,
     /// Put somebody out of the room.
     #[command(after_long_help = help::tail(
-        &[("jitctl room standup kick a1b2c3d4", "the id is the first column of `show`")], EXITS))]
+        &[("jitctl room standup kick a1b2c3d4", "the id is the first column of `show`")], Exit::ON_HOSTS))]
     Kick {
         /// Their id, as `show` names it.
         person: String,
     },
     /// Move everybody to another bridge; media stops for a moment.
     #[command(after_long_help = help::tail(
-        &[("jitctl room standup move", "fails when there is no other bridge")], EXITS))]
+        &[("jitctl room standup move", "fails when there is no other bridge")], Exit::ON_HOSTS))]
     Move,
     /// End the meeting for all.
     #[command(after_long_help = help::tail(
-        &[("jitctl room standup end", "the room is destroyed; it can be opened again")], EXITS))]
+        &[("jitctl room standup end", "the room is destroyed; it can be opened again")], Exit::ON_HOSTS))]
     End,
 }
 

@@ -23,38 +23,30 @@ use crate::site::Site;
         ("jitctl user add ann", "an account for Ann; her password is asked for"),
         ("jitctl user list", "who may open rooms"),
     ],
-    EXITS,
+    Exit::ON_HOSTS,
 ))]
 pub(crate) struct User {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXITS: &[Exit] = &[
-    Exit::Success,
-    Exit::Failure,
-    Exit::Usage,
-    Exit::Connect,
-    Exit::Interrupted,
-];
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Add an account; its password is asked for, or read from standard input.
     #[command(after_long_help = help::tail(
-        &[("pass show meet/ann | jitctl user add ann", "the password never appears in a command line")], EXITS))]
+        &[("pass show meet/ann | jitctl user add ann", "the password never appears in a command line")], Exit::ON_HOSTS))]
     Add {
         /// The part before `@`.
         name: String,
     },
     /// Remove an account.
-    #[command(after_long_help = help::tail(&[("jitctl user remove ann", "rooms that she opened go on")], EXITS))]
+    #[command(after_long_help = help::tail(&[("jitctl user remove ann", "rooms that she opened go on")], Exit::ON_HOSTS))]
     Remove {
         /// The part before `@`.
         name: String,
     },
     /// List the accounts.
-    #[command(after_long_help = help::tail(&[("jitctl user list --json", "for a program")], EXITS))]
+    #[command(after_long_help = help::tail(&[("jitctl user list --json", "for a program")], Exit::ON_HOSTS))]
     List,
 }
 
