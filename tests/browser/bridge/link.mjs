@@ -13,10 +13,12 @@ class Direction {
     this.state = { delay: 0, loss: 0, rate: 0, queue: 300 };
     this.free = 0;
     this.bytes = 0;
+    this.packets = 0;
     this.dropped = 0;
   }
 
   carry(packet) {
+    this.packets += 1;
     const { delay, loss, rate, queue } = this.state;
     if (Math.random() * 100 < loss) {
       this.dropped += 1;

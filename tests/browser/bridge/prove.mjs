@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
     config: { type: "string" },
     /** Only scenarios whose name has this in it. */
     only: { type: "string", default: "" },
-    tries: { type: "string", default: "3" },
+    tries: { type: "string", default: "5" },
     chromium: { type: "string", default: "/usr/bin/chromium" },
     report: { type: "string" },
     verbose: { type: "boolean", default: false },

@@ -2,7 +2,7 @@
 
 use super::{MAXIMUM_OVERSENDING, VideoConstraints};
 use crate::identifiers::SourceIndex;
-use crate::source::{Layer, VideoType};
+use crate::source::{Layer, LayerIndex, VideoType};
 
 /// Height up to which an on-stage camera goes before others get anything.
 const PREFERRED_HEIGHT: i32 = 360;
@@ -16,12 +16,27 @@ pub struct Candidate {
     pub source: SourceIndex,
     /// Layers, lowest first.
     pub layers: Vec<Layer>,
+    /// What the receiver gets so far. What lies above it has to fit with its peak.
+    pub current: Option<LayerIndex>,
     /// What it shows.
     pub video_type: VideoType,
     /// Constraints, after last-N when allocating.
     pub constraints: VideoConstraints,
     /// Whether the receiver shows it in large.
     pub is_on_stage: bool,
+}
+
+impl Candidate {
+    /// A layer at the rate that it has to fit with: a better one that only pauses would go again as soon
+    /// as it is back.
+    fn priced(&self, layer: Layer) -> Layer {
+        let bitrate = if Some(layer.index) > self.current {
+            layer.peak
+        } else {
+            layer.bitrate
+        };
+        Layer { bitrate, ..layer }
+    }
 }
 
 /// Layers that come into question and how far allocation has come.
@@ -43,7 +58,7 @@ impl LayerChoices {
             .layers
             .iter()
             .filter(|layer| no_layer_active || layer.bitrate > 0)
-            .copied()
+            .map(|layer| candidate.priced(*layer))
             .collect();
         let mut choices = if candidate.video_type == VideoType::Desktop {
             Self::for_desktop(&active, candidate)

@@ -18,6 +18,7 @@ fn simulcast() -> Vec<Layer> {
                 height: 180 << encoding,
                 frame_rate: 7.5 * 2_f32.powi(temporal as i32),
                 bitrate: rate * 1000,
+                peak: rate * 1000,
             });
         }
     }
@@ -28,6 +29,7 @@ fn candidate(source: u32, max_height: i32, is_on_stage: bool) -> Candidate {
     Candidate {
         source: SourceIndex(source),
         layers: simulcast(),
+        current: None,
         video_type: VideoType::Camera,
         constraints: VideoConstraints::height(max_height),
         is_on_stage,
@@ -200,4 +202,16 @@ fn audio_exclusion_beats_inclusion_beats_all() {
     });
     assert!(subscription.wants("c", false));
     assert!(!subscription.wants("a", false));
+}
+
+#[test]
+fn a_layer_that_dips_is_kept_but_not_taken_up() {
+    let mut candidate = candidate(0, 720, false);
+    for layer in &mut candidate.layers[6..] {
+        layer.bitrate /= 5;
+    }
+    let room = Some(800_000);
+    assert_eq!(targets(&[candidate.clone()], room), [Some((1, 2))]);
+    candidate.current = Some(candidate.layers[8].index);
+    assert_eq!(targets(&[candidate], room), [Some((2, 2))]);
 }

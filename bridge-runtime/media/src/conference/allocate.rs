@@ -86,7 +86,14 @@ impl Conference {
         // Disabled ones last, then stage, selection and speech.
         ranked.sort_by_key(|(rank, is_off, speech, _)| (*is_off, *rank, *speech));
         let mut candidates: Vec<Candidate> = Vec::with_capacity(ranked.len());
-        for (_, is_off, _, index) in ranked {
+        let current = |index| {
+            let endpoint = self.endpoint(receiver)?;
+            endpoint.video[endpoint.video_stream(index)?]
+                .projection
+                .target()
+        };
+        let current: Vec<_> = ranked.iter().map(|(.., index)| current(*index)).collect();
+        for ((_, is_off, _, index), current) in ranked.into_iter().zip(current) {
             let Some(source) = self.source_mut(index) else {
                 continue;
             };
@@ -98,6 +105,7 @@ impl Conference {
             candidates.push(Candidate {
                 source: index,
                 layers: source.layers(now),
+                current,
                 video_type: source.video_type,
                 constraints,
                 is_on_stage: settings.is_on_stage(source.name()),

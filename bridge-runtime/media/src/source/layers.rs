@@ -1,6 +1,7 @@
 //! Layers of one video source, with their measured rates.
+#![expect(clippy::cast_precision_loss, reason = "bit rates fit the mantissa")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -19,6 +20,9 @@ pub const MAXIMUM_LAYERS: usize = MAXIMUM_ENCODINGS * SPATIAL * TEMPORAL;
 const LOWEST_HEIGHT: i32 = 180;
 /// Frame rate assumed for all temporal layers together.
 const FULL_FRAME_RATE: f32 = 30.0;
+/// A rate that was seen counts for half after this time. Encoders pause and dip for a second; a
+/// receiver that is given a layer for what it was in a dip drowns when it is over.
+const HALF_LIFE: Duration = Duration::from_secs(4);
 
 /// Names one layer; ordered by quality within one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -42,6 +46,38 @@ pub struct Layer {
     pub frame_rate: f32,
     /// Measured rate of all a receiver of this layer gets, in bit/s; zero when inactive.
     pub bitrate: u64,
+    /// What the rate is or lately was, in bit/s: what a receiver has to expect who changes to it.
+    pub peak: u64,
+}
+
+/// The largest rate of late; older ones fade.
+#[derive(Clone, Copy, Debug)]
+struct Peak {
+    bitrate: u64,
+    at: Option<Instant>,
+}
+
+impl Peak {
+    const NONE: Self = Self {
+        bitrate: 0,
+        at: None,
+    };
+
+    /// Takes the present rate, and gives the one to expect.
+    fn hold(&mut self, now: Instant, bitrate: u64) -> u64 {
+        let elapsed = self
+            .at
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let left = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
+        let lately = if bitrate > 0 {
+            self.bitrate as f64 * left
+        } else {
+            0.0
+        };
+        self.bitrate = bitrate.max(lately as u64);
+        self.at = Some(now);
+        self.bitrate
+    }
 }
 
 /// Measures the layers of one encoding.
@@ -51,6 +87,8 @@ pub struct LayerMeter {
     spatial_layers: u8,
     temporal_layers: u8,
     heights: [u16; SPATIAL],
+    /// Of the cumulative rates.
+    peaks: [[Peak; TEMPORAL]; SPATIAL],
 }
 
 impl LayerMeter {
@@ -61,6 +99,7 @@ impl LayerMeter {
             spatial_layers: 1,
             temporal_layers: 1,
             heights: [0; SPATIAL],
+            peaks: [const { [const { Peak::NONE }; TEMPORAL] }; SPATIAL],
         }
     }
 
@@ -125,6 +164,9 @@ impl LayerMeter {
                     .iter()
                     .flat_map(|rates| &rates[..=temporal])
                     .sum();
+                // A spatial layer nobody sends is no choice, whatever lies below it.
+                let bitrate = if is_active { sum } else { 0 };
+                let peak = self.peaks[spatial][temporal].hold(now, bitrate);
                 let shift = i32::from(self.temporal_layers) - 1 - temporal as i32;
                 layers.push(Layer {
                     index: LayerIndex {
@@ -134,8 +176,8 @@ impl LayerMeter {
                     },
                     height: self.height(encoding, encodings, spatial),
                     frame_rate: FULL_FRAME_RATE / 2_f32.powi(shift),
-                    // A spatial layer nobody sends is no choice, whatever lies below it.
-                    bitrate: if is_active { sum } else { 0 },
+                    bitrate,
+                    peak,
                 });
             }
         }
@@ -156,5 +198,21 @@ impl LayerMeter {
 impl Default for LayerMeter {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_fades_and_goes_with_its_layer() {
+        let start = Instant::now();
+        let mut peak = Peak::NONE;
+        assert_eq!(peak.hold(start, 800), 800);
+        assert_eq!(peak.hold(start + HALF_LIFE, 100), 400);
+        assert_eq!(peak.hold(start + HALF_LIFE, 900), 900);
+        assert_eq!(peak.hold(start + HALF_LIFE, 0), 0);
+        assert_eq!(peak.hold(start + HALF_LIFE, 100), 100);
     }
 }
