@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+mod discovery;
 mod examine;
 pub(crate) use examine::examine_certificate;
 mod finding;

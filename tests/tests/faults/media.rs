@@ -69,6 +69,16 @@ pub(crate) static FAULTS: &[Fault] = &[
         mend: |lab| lab.edit_inventory(", public: [198.51.100.7]", ""),
     },
     Fault {
+        name: "no STUN server tells the bridge its address",
+        code: "B03",
+        host: "h3",
+        cause: |lab| {
+            let servers = "s/^public_addresses = .*/&\\nstun_servers = [\"10.77.0.11:3479\"]/";
+            edit(lab, "h3", BRIDGE, servers);
+        },
+        mend: |lab| put_back(lab, "h3", BRIDGE),
+    },
+    Fault {
         name: "coturn secret differs",
         code: "U05",
         host: "h1",

@@ -60,10 +60,10 @@ rows! {
     DISCOVERY_FAILED: "B03", Error, "no STUN server tells the bridge its address" {
         symptom: "`Address discovery through STUN failed`; media works inside the network only",
         cause: "UDP to the STUN servers is blocked, or the host has no way to the internet",
-        detection: "a Binding request from the bridge's host to each STUN server that its files name",
+        detection: "a Binding request from the bridge's host to each STUN server that its files name, where they name no public address",
         cure: "name the public address in the bridge's files, and no STUN server",
         fixable: false,
-        here: ["B05"],
+        here: ["B05", "B02"],
         elsewhere: [],
     }
     MEDIA_BLOCKED: "B05", Error, "the bridge's media port is blocked" {

@@ -26,6 +26,7 @@ use jitctl_inventory::names::HostName;
 use jitctl_templates::desired::DesiredHost;
 use jitctl_transport::{Remote, RemoteError, Script};
 
+use crate::discovery;
 use crate::foreign::examine_foreign;
 use crate::observe::host::ISSUANCE_JOBS;
 use crate::observe::probe::Reach;
@@ -223,6 +224,7 @@ async fn look(
         rooms,
         from_here,
         from_host,
+        discovered,
         guest,
         foreign,
     ) = tokio::join!(
@@ -249,6 +251,12 @@ async fn look(
             }
         },
         reach::from_host(remote, board),
+        async {
+            match &sight.media {
+                Some(port) => discovery::ask(remote, &port.servers).await,
+                None => Vec::new(),
+            }
+        },
         only_if(main, visit(inventory, remote, limit)),
         only_if(
             desired.foreign,
@@ -268,6 +276,7 @@ async fn look(
     sight.foreign = foreign.and_then(Result::ok);
     if let Some(port) = &mut sight.media {
         port.reaches.extend(from_here);
+        port.discovered = discovered;
     }
     if let Some((guest, turn)) = guest {
         sight.guest = Some(guest);

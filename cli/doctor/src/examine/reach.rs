@@ -65,7 +65,7 @@ pub(super) fn advertised(facts: &HostFacts) -> Option<MediaPort> {
     Some(MediaPort {
         own: own.map(at).filter(|one| !mapped.contains(one)).collect(),
         mapped,
-        asks: !media.stun_servers.is_empty(),
+        servers: media.stun_servers,
         ..MediaPort::default()
     })
 }
@@ -340,11 +340,12 @@ mod tests {
         assert_eq!(port.own, ["10.0.0.2:10000".parse().unwrap()]);
         facts.bridge = facts.bridge.map(|text| text.replace("true", "false"));
         let port = advertised(&facts).unwrap();
-        assert!(port.own.is_empty() && !port.asks);
+        assert!(port.own.is_empty() && port.servers.is_empty());
         facts.bridge = facts
             .bridge
             .map(|text| text + "stun_servers = [\"stun.example.org:3478\"]\n");
-        assert!(advertised(&facts).unwrap().asks);
+        let port = advertised(&facts).unwrap();
+        assert_eq!(port.servers, ["stun.example.org:3478"]);
     }
 
     #[test]

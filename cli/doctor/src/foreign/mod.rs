@@ -5,7 +5,6 @@
 
 mod account;
 mod adopt;
-mod discovery;
 mod hocon;
 mod read;
 mod rules;
@@ -25,6 +24,7 @@ use secrecy::ExposeSecret as _;
 pub use adopt::{Adoption, Refusal, adopt};
 pub use read::{ForeignHost, Kind, OfBoth, Package, ServiceAccount};
 
+use crate::discovery;
 use crate::examine::{patience, secure};
 use crate::finding::Finding;
 use crate::fold::fold;
@@ -92,7 +92,7 @@ pub async fn examine_foreign(
     let (logins, chain, stun) = tokio::join!(
         futures_util::future::join_all(logins),
         certificate,
-        discovery::ask(remote, &host)
+        discovery::ask(remote, host.asked_servers())
     );
     Ok(ForeignSight {
         logins,

@@ -108,6 +108,17 @@ pub struct ForeignHost {
     pub(super) files: BTreeMap<String, SecretString>,
 }
 
+impl ForeignHost {
+    /// The STUN servers that the bridge depends on: it has no address in their place.
+    pub(super) fn asked_servers(&self) -> &[String] {
+        if self.bridge.is_some() && self.mappings.is_empty() {
+            &self.stun_servers
+        } else {
+            &[]
+        }
+    }
+}
+
 /// Reads the script's answer.
 pub(super) fn read(text: &str) -> ForeignHost {
     let sections = sections(text);

@@ -11,8 +11,9 @@ use secrecy::ExposeSecret as _;
 
 use super::account;
 use super::read::{ForeignHost, Kind, ServiceAccount};
-use super::{ForeignSight, Tried, discovery, settings};
+use super::{ForeignSight, Tried, settings};
 use crate::catalogue::{self, Check};
+use crate::discovery;
 use crate::finding::{Finding, Severity};
 
 /// All findings on one host.
@@ -35,7 +36,7 @@ pub(super) fn host(name: &HostName, sight: &ForeignSight) -> Vec<Finding> {
     findings.extend(breweries(name, host));
     findings.extend(media_port(name, host));
     findings.extend(addresses(name, host));
-    findings.extend(discovery::finding(name, sight));
+    findings.extend(discovery::finding(name, &sight.stun));
     findings.extend(versions(name, host));
     findings.extend(images(name, host));
     findings.extend(certificate(name, sight));

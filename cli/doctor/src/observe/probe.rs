@@ -209,8 +209,10 @@ pub struct MediaPort {
     pub mapped: Vec<SocketAddr>,
     /// Addresses of its own that it advertises.
     pub own: Vec<SocketAddr>,
-    /// Whether it asks STUN servers for more, which nobody here knows.
-    pub asks: bool,
+    /// STUN servers that it asks for more, as `host:port`.
+    pub servers: Vec<String>,
+    /// What they told its host.
+    pub discovered: Vec<(String, UdpAnswer)>,
     /// Who got what.
     pub reaches: Vec<Reach>,
     /// Counters on the bridge around more datagrams, when some stayed without an answer.

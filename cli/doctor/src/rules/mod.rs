@@ -54,6 +54,7 @@ const RULES: &[Rule] = &[
     brewery::versions,
     bridge::media_port,
     reach::media,
+    reach::undiscovered,
     reach::private_only,
     reach::apart,
     bridge::health,

@@ -6,6 +6,7 @@ use jitctl_inventory::names::HostName;
 use jitctl_inventory::rules::is_private_address;
 
 use crate::catalogue;
+use crate::discovery;
 use crate::finding::Finding;
 use crate::observe::probe::{Counted, MediaPort, Reach, UdpAnswer};
 use crate::observe::{HostFacts, Observation};
@@ -28,6 +29,24 @@ impl Bridge<'_> {
 
     fn asked_on_hosts(&self) -> impl Iterator<Item = &Reach> {
         self.port.reaches.iter().filter(|one| one.from.is_some())
+    }
+
+    /// All addresses that people are told: those it was told, has, and asked for.
+    fn advertised(&self) -> Vec<SocketAddr> {
+        let told = self.port.mapped.iter().chain(&self.port.own).copied();
+        let discovered = self.port.discovered.iter();
+        told.chain(discovered.filter_map(|(_, answer)| match answer {
+            UdpAnswer::Answered(address) => Some(SocketAddr::new(address.ip(), self.number)),
+            _ => None,
+        }))
+        .collect()
+    }
+
+    /// Whether the world has an address of it. An operator may call a private one public: then it
+    /// is meant.
+    fn is_public(&self) -> bool {
+        let mut advertised = self.advertised().into_iter().map(|one| one.ip());
+        advertised.any(|ip| !is_private_address(ip) || self.public.contains(&ip))
     }
 
     /// Whether the bridge's own program holds the port.
@@ -212,6 +231,20 @@ fn line(reach: &Reach) -> String {
     format!("{from} to {}: {answer}", reach.address)
 }
 
+/// A bridge that knows no public address asks for one, and nobody tells it.
+pub(super) fn undiscovered(observation: &Observation) -> Vec<Finding> {
+    let hidden = bridges(observation).into_iter();
+    hidden
+        .filter(|bridge| !bridge.is_public())
+        .filter_map(|bridge| {
+            let finding = discovery::finding(bridge.name, &bridge.port.discovered)?;
+            Some(finding.cured_by(
+                "set `address: { public: [ADDRESS] }` of HOST in the inventory, then jitctl apply --on HOST",
+            ))
+        })
+        .collect()
+}
+
 /// MAIN has a public address and the bridge none.
 pub(super) fn private_only(observation: &Observation) -> Vec<Finding> {
     let main_is_public = observation.mains().any(|(_, sight)| {
@@ -226,20 +259,10 @@ pub(super) fn private_only(observation: &Observation) -> Vec<Finding> {
     bridges(observation)
         .iter()
         .filter_map(|bridge| {
-            let advertised: Vec<SocketAddr> = bridge
-                .port
-                .mapped
-                .iter()
-                .chain(&bridge.port.own)
-                .copied()
-                .collect();
-            // An operator may call a private address public: then it is meant.
-            let fit = |one: &SocketAddr| {
-                !is_private_address(one.ip()) || bridge.public.contains(&one.ip())
-            };
-            if bridge.port.asks || advertised.iter().any(fit) {
+            if bridge.is_public() {
                 return None;
             }
+            let advertised = bridge.advertised();
             let name = bridge.name;
             let shown: Vec<String> = advertised.iter().map(ToString::to_string).collect();
             let shown = if shown.is_empty() {

@@ -66,6 +66,26 @@ fn a_bridge_with_private_addresses_beside_a_public_main_is_named() {
 }
 
 #[test]
+fn a_bridge_that_nobody_tells_its_address_is_named() {
+    let mut observation = healthy();
+    sight(&mut observation, "main").public_addresses = vec!["203.0.113.5".parse().unwrap()];
+    let server = |answer| vec![("stun.x.test:3478".to_owned(), answer)];
+    port(&mut observation).discovered = server(UdpAnswer::Silent);
+    assert_eq!(codes(&observation), ["B03"]);
+    assert!(diagnose(&observation)[0].cure.contains("of b1 in"));
+    let told = UdpAnswer::Answered("203.0.113.9:4242".parse().unwrap());
+    port(&mut observation).discovered = server(told);
+    assert_eq!(codes(&observation), [""; 0]);
+    // Where the server stands in the same private network, it tells what was known.
+    port(&mut observation).discovered = server(answer());
+    assert_eq!(codes(&observation), ["B02"]);
+    // Whoever has an address needs no server.
+    port(&mut observation).discovered = server(UdpAnswer::Silent);
+    sight(&mut observation, "b1").public_addresses = vec!["10.0.0.2".parse().unwrap()];
+    assert_eq!(codes(&observation), [""; 0]);
+}
+
+#[test]
 fn bridges_that_do_not_reach_each_other_are_named() {
     let mut observation = healthy();
     port(&mut observation)

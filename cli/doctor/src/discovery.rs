@@ -3,8 +3,6 @@
 use jitctl_inventory::names::HostName;
 use jitctl_transport::Remote;
 
-use super::ForeignSight;
-use super::read::ForeignHost;
 use crate::catalogue;
 use crate::examine::ask_from;
 use crate::finding::Finding;
@@ -14,15 +12,12 @@ use crate::observe::probe::UdpAnswer;
 const PORT: u16 = 3478;
 
 /// Asks each server from the bridge's host.
-pub(super) async fn ask(remote: &dyn Remote, host: &ForeignHost) -> Vec<(String, UdpAnswer)> {
-    if host.bridge.is_none() {
-        return Vec::new();
-    }
-    let targets: Vec<(String, u16)> = host.stun_servers.iter().map(|one| target(one)).collect();
+pub(crate) async fn ask(remote: &dyn Remote, servers: &[String]) -> Vec<(String, UdpAnswer)> {
+    let targets: Vec<(String, u16)> = servers.iter().map(|one| target(one)).collect();
     let answers = ask_from(remote, &targets).await;
     answers
         .into_iter()
-        .filter_map(|(number, answer)| Some((host.stun_servers.get(number)?.clone(), answer)))
+        .filter_map(|(number, answer)| Some((servers.get(number)?.clone(), answer)))
         .collect()
 }
 
@@ -32,18 +27,16 @@ fn target(server: &str) -> (String, u16) {
     split.unwrap_or_else(|| (server.to_owned(), PORT))
 }
 
-/// None of them answers, and no address is set in their place.
-pub(super) fn finding(name: &HostName, sight: &ForeignSight) -> Option<Finding> {
+/// Servers were asked, and none answers.
+pub(crate) fn finding(name: &HostName, asked: &[(String, UdpAnswer)]) -> Option<Finding> {
     let answered = |(_, answer): &(String, UdpAnswer)| matches!(answer, UdpAnswer::Answered(_));
-    let told = !sight.host.mappings.is_empty() || sight.stun.iter().any(answered);
-    if told || sight.stun.is_empty() {
+    if asked.is_empty() || asked.iter().any(answered) {
         return None;
     }
     let finding = Finding::of(&catalogue::DISCOVERY_FAILED, Some(name)).what(format!(
         "no STUN server tells the bridge on `{name}` its address"
     ));
-    let shown = sight.stun.iter();
-    Some(shown.fold(finding, |finding, (server, answer)| {
+    Some(asked.iter().fold(finding, |finding, (server, answer)| {
         let words = match answer {
             UdpAnswer::Refused => "refused (port unreachable)",
             UdpAnswer::NoWay => "its name does not resolve, or there is no way there",
