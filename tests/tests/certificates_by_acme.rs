@@ -85,7 +85,6 @@ fn served(lab: &Lab, authority: &str, old: &str) -> String {
 #[test]
 fn a_certificate_is_issued_served_and_renewed() {
     let lab = Lab::with_strangers("acme", 2, &[]);
-    start_authority(&lab);
     let by_acme = lab.inventory().replacen(
         "tls: { mode: private_ca }",
         &format!(
@@ -95,6 +94,20 @@ fn a_certificate_is_issued_served_and_renewed() {
     );
     lab.write_inventory(&by_acme);
     lab.run(&["apply", "--yes"]).expect(0);
+    let job = "jitctl-acme.service";
+    let until_it_failed =
+        format!("timeout 60 sh -c 'until systemctl is-failed -q {job}; do sleep 0.2; done'");
+    on(&lab, "h1", &until_it_failed);
+    let report = lab.run(&["doctor", "--json"]).expect(4).json();
+    let first = &report["findings"][0];
+    assert_eq!(
+        (first["code"].as_str(), first["host"].as_str()),
+        (Some("T03"), Some("h1")),
+        "{report:#}"
+    );
+
+    start_authority(&lab);
+    on(&lab, "h1", &format!("systemctl start {job}"));
     on(
         &lab,
         "h1",
