@@ -58,7 +58,15 @@ impl ServerAddress {
         let found = resolver
             .lookup_ip(self.host.as_str())
             .await
-            .map_err(|error| failure(error.to_string()))?;
+            .map_err(|error| {
+                failure(if error.is_nx_domain() {
+                    String::from("no name server knows it")
+                } else if error.is_no_records_found() {
+                    String::from("its name servers give none")
+                } else {
+                    error.to_string()
+                })
+            })?;
         let addresses: Vec<SocketAddr> = found
             .iter()
             .map(|address| SocketAddr::new(address, self.port))
