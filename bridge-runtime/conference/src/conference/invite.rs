@@ -1,5 +1,6 @@
 //! Inviting somebody: a bridge, a transport on it, an offer (colibri2 create, session-initiate).
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use jitctl_wire::colibri2::{
@@ -7,7 +8,7 @@ use jitctl_wire::colibri2::{
     capability,
 };
 use jitctl_wire::ice::IceUdpTransport;
-use jitctl_wire::jingle::{Action, BridgeSession, Jingle, OwnedSources, SourceMap, StartMuted};
+use jitctl_wire::jingle::{Action, BridgeSession, Jingle, OwnedSources, StartMuted};
 use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::source::Source;
 use jitctl_wire::{Iq, Jid};
@@ -18,7 +19,6 @@ use crate::features::Features;
 use crate::offer;
 use crate::output::{Answer, Event, RequestId};
 use crate::selector::{BridgeSelector, SelectionRequest};
-use crate::sources::with_one_video;
 
 /// The owner of the sources that a bridge sends feedback from.
 const BRIDGE_OWNER: &str = "jvb";
@@ -235,7 +235,7 @@ impl Conference {
         if features.json_sources {
             jingle.sources = Some(shown);
         } else {
-            super::jingle::spread_over_contents(&mut jingle.contents, &shown);
+            super::announce::spread_over_contents(&mut jingle.contents, &shown);
         }
         let occupant = participant.occupant.clone();
         let purpose = Purpose::Offer {
@@ -251,6 +251,7 @@ impl Conference {
                 bridge_session,
                 accepted: false,
                 told,
+                untold: BTreeSet::new(),
                 tell_at: None,
             }));
         }
@@ -312,30 +313,6 @@ impl Conference {
             let why = format!("the client refused the offer: {}", error.condition.name());
             self.participant_failed(nick, &why);
         }
-    }
-
-    /// What a participant is to know of the others' sources.
-    pub(super) fn sources_for(&self, nick: &str) -> SourceMap {
-        let receiver = self.participants.get(nick);
-        if receiver.is_some_and(|someone| someone.rewrites(self.settings.ssrc_rewriting)) {
-            return SourceMap::default();
-        }
-        let takes_one_video = receiver
-            .and_then(|someone| someone.features)
-            .is_some_and(|features| !features.multiple_videos);
-        let others = self.participants.iter().filter(|(other, _)| *other != nick);
-        SourceMap(
-            others
-                .map(|(other, someone)| {
-                    let mut sources = someone.sources.for_others();
-                    if takes_one_video {
-                        sources = with_one_video(sources, someone.sending.screen);
-                    }
-                    (other.clone(), sources)
-                })
-                .filter(|(_, sources)| !sources.is_empty())
-                .collect(),
-        )
     }
 }
 

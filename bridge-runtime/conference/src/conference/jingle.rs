@@ -1,22 +1,20 @@
-//! What clients send about their session, and what they are told of others' sources.
+//! What clients send about their session.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jitctl_wire::colibri2::{Endpoint, Transport};
 use jitctl_wire::ice::IceUdpTransport;
-use jitctl_wire::jingle::{
-    Action, Application, Content, Creator, Description, Jingle, OwnedSources, SourceMap,
-};
+use jitctl_wire::jingle::{Action, Content, Creator, Jingle};
 use jitctl_wire::moderation::Mute;
 use jitctl_wire::namespace::{DISCO_INFO, JINGLE_ERRORS};
-use jitctl_wire::rtp::{MediaDescription, MediaKind};
+use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::{Condition, Element, Iq, Jid, StanzaError};
 
 use super::participant::Session;
 use super::{Conference, Purpose};
 use crate::output::{Event, Output};
 use crate::selector::BridgeSelector;
-use crate::sources::{Limits, SourceError, Sources, difference};
+use crate::sources::{Limits, SourceError, Sources};
 
 impl Conference {
     /// An IQ request from an occupant; it is always answered.
@@ -153,6 +151,7 @@ impl Conference {
                 .remove(&removed)
                 .map_err(|error| refused(&error))?;
         }
+        self.sources_changed(nick);
         self.tell_bridge_sources(nick);
         Ok(())
     }
@@ -185,6 +184,7 @@ impl Conference {
         if let Some(participant) = self.participants.get_mut(nick) {
             participant.sources = own;
         }
+        self.sources_changed(nick);
         Ok(())
     }
 
@@ -326,106 +326,6 @@ impl Conference {
         self.request(Purpose::Untracked, iq);
     }
 
-    /// Tells each client what changed in the others' sources since it was told last.
-    pub(super) fn announce_due(&mut self, now: Instant) {
-        let delay = self.source_delay();
-        let accepted: Vec<String> = self
-            .participants
-            .iter()
-            .filter(|(_, someone)| someone.session.open().is_some_and(|open| open.accepted))
-            .map(|(nick, _)| nick.clone())
-            .collect();
-        for nick in accepted {
-            let wanted = self.sources_for(&nick);
-            let Some(open) = self
-                .participants
-                .get_mut(&nick)
-                .and_then(|someone| someone.session.open_mut())
-            else {
-                continue;
-            };
-            if open.told == wanted {
-                open.tell_at = None;
-                continue;
-            }
-            let due = *open.tell_at.get_or_insert(now + delay);
-            if due <= now {
-                open.tell_at = None;
-                let told = std::mem::replace(&mut open.told, wanted.clone());
-                self.announce(&nick, &told, &wanted);
-            }
-        }
-    }
-
-    fn source_delay(&self) -> Duration {
-        let people = self.participants.len();
-        let reached = self
-            .settings
-            .source_delays
-            .iter()
-            .filter(|(size, _)| *size <= people);
-        reached
-            .max_by_key(|(size, _)| *size)
-            .map_or(Duration::ZERO, |(_, delay)| *delay)
-    }
-
-    fn announce(&mut self, nick: &str, told: &SourceMap, wanted: &SourceMap) {
-        let nothing = OwnedSources::default();
-        let mut added = SourceMap::default();
-        let mut removed = SourceMap::default();
-        for owner in told.0.keys().chain(wanted.0.keys()) {
-            let before = told.0.get(owner).unwrap_or(&nothing);
-            let after = wanted.0.get(owner).unwrap_or(&nothing);
-            let (came, went) = difference(before, after);
-            if !came.is_empty() {
-                added.0.insert(owner.clone(), came);
-            }
-            if !went.is_empty() {
-                removed.0.insert(owner.clone(), went);
-            }
-        }
-        for (action, map) in [(Action::SourceRemove, removed), (Action::SourceAdd, added)] {
-            if !map.0.is_empty() {
-                self.send_sources(nick, action, map);
-            }
-        }
-    }
-
-    fn send_sources(&mut self, nick: &str, action: Action, map: SourceMap) {
-        let Some(participant) = self.participants.get(nick) else {
-            return;
-        };
-        let Some(open) = participant.session.open() else {
-            return;
-        };
-        let mut jingle = Jingle::new(action, open.sid.clone());
-        if participant
-            .features
-            .is_some_and(|features| features.json_sources)
-        {
-            jingle.sources = Some(map);
-        } else {
-            jingle.contents = [MediaKind::Audio, MediaKind::Video]
-                .map(|kind| {
-                    let media = MediaDescription::new(kind);
-                    Content {
-                        description: Some(Description::new(Application::Rtp(media))),
-                        ..Content::new(kind.name(), Creator::Initiator)
-                    }
-                })
-                .into();
-            spread_over_contents(&mut jingle.contents, &map);
-            jingle.contents.retain(|content| {
-                content
-                    .description
-                    .as_ref()
-                    .is_some_and(|one| !one.sources.is_empty())
-            });
-        }
-        let iq = Iq::set(Some(participant.occupant.clone()), jingle.to_element());
-        self.request(Purpose::Untracked, iq);
-    }
-
     /// Somebody alone keeps their session for a while, for the case that others come back.
     pub(super) fn watch_loneliness(&mut self, now: Instant) {
         let someone_has_a_session = self
@@ -446,31 +346,6 @@ impl Conference {
         }
         for bridge in std::mem::take(&mut self.bridges).into_keys() {
             self.expire_conference(&bridge);
-        }
-    }
-}
-
-/// Puts sources into the descriptions of their kind, for clients that read XML only.
-pub(super) fn spread_over_contents(contents: &mut [Content], map: &SourceMap) {
-    for description in contents
-        .iter_mut()
-        .filter_map(|content| content.description.as_mut())
-    {
-        let Some(kind) = description.kind() else {
-            continue;
-        };
-        for (owner, owned) in &map.0 {
-            let (sources, groups) = match kind {
-                MediaKind::Audio => (&owned.audio, &owned.audio_groups),
-                MediaKind::Video => (&owned.video, &owned.video_groups),
-            };
-            description
-                .sources
-                .extend(sources.iter().cloned().map(|mut source| {
-                    source.owner = Some(owner.clone());
-                    source
-                }));
-            description.groups.extend(groups.iter().cloned());
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Everything that comes in ends in [`Conference::advance`], which looks at the whole state and
 //! does what is due: ask for features, invite, announce, end. So no input needs to know what
-//! others may have missed.
+//! others may have missed; only changes of sources are noted, as comparing all would cost too much.
 
+mod announce;
 mod bridges;
 mod invite;
 mod jingle;
@@ -42,6 +43,8 @@ pub struct Conference {
     state: State,
     meeting_id: String,
     participants: BTreeMap<String, Participant>,
+    /// Whose sources changed since clients were last looked at.
+    changed: BTreeSet<String>,
     /// How many people were ever here; gives start-muted positions.
     seen: usize,
     /// The bridges that carry this conference.
@@ -124,6 +127,7 @@ impl Conference {
             state: State::Joining,
             meeting_id,
             participants: BTreeMap::new(),
+            changed: BTreeSet::new(),
             seen: 0,
             bridges: BTreeMap::new(),
             bridge_missing: false,
@@ -295,6 +299,8 @@ impl Conference {
     fn take_session(&mut self, nick: &str) -> Option<Session> {
         let participant = self.participants.get_mut(nick)?;
         participant.sources = crate::sources::Sources::default();
-        Some(std::mem::take(&mut participant.session))
+        let session = std::mem::take(&mut participant.session);
+        self.sources_changed(nick);
+        Some(session)
     }
 }

@@ -1,9 +1,9 @@
 //! One person in the room, and the session with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use jitctl_wire::jingle::SourceMap;
+use jitctl_wire::jingle::{OwnedSources, SourceMap};
 use jitctl_wire::rtp::MediaKind;
 use jitctl_wire::{Jid, Presence};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::Features;
 use crate::output::RequestId;
 use crate::rate::RateLimit;
-use crate::sources::{SCREEN, Sources};
+use crate::sources::{SCREEN, Sources, with_one_video};
 
 /// Somebody in the room.
 #[derive(Debug)]
@@ -144,6 +144,8 @@ pub(super) struct OpenSession {
     pub(super) accepted: bool,
     /// What the client was told of others.
     pub(super) told: SourceMap,
+    /// Whose sources are not what the client was told.
+    pub(super) untold: BTreeSet<String>,
     /// When to tell it what changed.
     pub(super) tell_at: Option<Instant>,
 }
@@ -182,5 +184,21 @@ impl Participant {
             && self
                 .features
                 .is_some_and(|features| features.ssrc_rewriting)
+    }
+
+    /// Whether their client takes one video of each person, either the camera or the screen.
+    pub(super) fn takes_one_video(&self) -> bool {
+        self.features
+            .is_some_and(|features| !features.multiple_videos)
+    }
+
+    /// What of their sources others are shown, those who take one video and those who take more.
+    pub(super) fn shown(&self, one_video: bool) -> OwnedSources {
+        let sources = self.sources.for_others();
+        if one_video {
+            with_one_video(sources, self.sending.screen)
+        } else {
+            sources
+        }
     }
 }

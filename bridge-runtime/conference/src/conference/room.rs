@@ -178,9 +178,13 @@ impl Conference {
             && known.real == real
         {
             let promoted = known.moderator != moderator;
+            let screen_came_or_went = known.sending.screen != sending.screen;
             known.moderator = moderator;
             known.region = region;
             known.sending = sending;
+            if screen_came_or_went {
+                self.sources_changed(nick);
+            }
             if promoted {
                 self.enforce_mutes();
             }
@@ -216,9 +220,11 @@ impl Conference {
     }
 
     fn member_gone(&mut self, nick: &str) {
-        if let Some(participant) = self.participants.remove(nick)
-            && let Some(bridge) = participant.session.bridge().cloned()
-        {
+        let Some(participant) = self.participants.remove(nick) else {
+            return;
+        };
+        self.sources_changed(nick);
+        if let Some(bridge) = participant.session.bridge().cloned() {
             self.expire_endpoint(nick, &bridge);
         }
     }

@@ -4,7 +4,7 @@
 //! on its way is started again: questions are asked anew, allocations given back and made anew.
 //! Limits on restarts start afresh.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use jitctl_wire::Jid;
@@ -103,6 +103,11 @@ impl Conference {
             created: used.created,
             region: used.region.clone(),
         });
+        let sent: BTreeMap<&String, OwnedSources> = self
+            .participants
+            .iter()
+            .map(|(nick, someone)| (nick, someone.sources.for_others()))
+            .collect();
         Some(SavedConference {
             room: self.room.clone(),
             focus: self.focus.clone(),
@@ -116,7 +121,7 @@ impl Conference {
             participants: self
                 .participants
                 .values()
-                .map(|someone| self.save_participant(someone))
+                .map(|someone| self.save_participant(someone, &sent))
                 .collect(),
             bridges: bridges.collect(),
             av_moderation: self.av_moderation.clone(),
@@ -124,7 +129,11 @@ impl Conference {
         })
     }
 
-    fn save_participant(&self, someone: &Participant) -> SavedParticipant {
+    fn save_participant(
+        &self,
+        someone: &Participant,
+        sent: &BTreeMap<&String, OwnedSources>,
+    ) -> SavedParticipant {
         let waits = |id: RequestId| matches!(self.pending.get(&id), Some(Purpose::Features { .. }));
         SavedParticipant {
             occupant: someone.occupant.clone(),
@@ -150,23 +159,9 @@ impl Conference {
                 bridge: open.bridge.clone(),
                 bridge_session: open.bridge_session.clone(),
                 accepted: open.accepted,
-                told: self.save_told(&open.told),
+                told: save_told(&open.told, sent),
             }),
         }
-    }
-
-    fn save_told(&self, told: &SourceMap) -> BTreeMap<String, Option<OwnedSources>> {
-        let all_they_send = |owner: &String, told: &OwnedSources| {
-            let owner = self.participants.get(owner);
-            owner.is_some_and(|owner| owner.sources.for_others() == *told)
-        };
-        told.0
-            .iter()
-            .map(|(owner, told)| {
-                let own = (!all_they_send(owner, told)).then(|| told.clone());
-                (owner.clone(), own)
-            })
-            .collect()
     }
 
     /// Takes a conference up again. Nothing is said until [`Conference::resume`].
@@ -215,6 +210,10 @@ impl Conference {
             let Some(nick) = one.occupant.resource().map(str::to_owned) else {
                 continue;
             };
+            // What was gathered and not told is found by comparing everything once.
+            let owners = one.session.iter().flat_map(|session| session.told.keys());
+            conference.changed.extend(owners.cloned());
+            conference.changed.insert(nick.clone());
             conference.participants.insert(nick, one.restore(&sent));
         }
         Ok(conference)
@@ -269,6 +268,18 @@ impl Conference {
     }
 }
 
+/// `sent` is what everybody sends now.
+fn save_told(
+    told: &SourceMap,
+    sent: &BTreeMap<&String, OwnedSources>,
+) -> BTreeMap<String, Option<OwnedSources>> {
+    let saved = |(owner, told): (&String, &OwnedSources)| {
+        let own = (sent.get(owner) != Some(told)).then(|| told.clone());
+        (owner.clone(), own)
+    };
+    told.0.iter().map(saved).collect()
+}
+
 impl SavedParticipant {
     fn restore(self, sent: &BTreeMap<String, OwnedSources>) -> Participant {
         Participant {
@@ -302,6 +313,7 @@ impl SavedParticipant {
                             })
                             .collect(),
                     ),
+                    untold: BTreeSet::new(),
                     tell_at: None,
                 })),
                 (None, Some(bridge)) => Session::Allocating {

@@ -6,7 +6,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod announcements;
 mod bridges;
+mod crowd;
 mod ice;
 mod meetings;
 mod moderation;

@@ -4,6 +4,7 @@ use jitctl_conference::{Conference, Entropy, SavedConference, Settings};
 use jitctl_wire::IqKind;
 use jitctl_wire::jingle::Action;
 
+use crate::announcements::{DELAY, gathering, tells, told};
 use crate::support::{MODERN, Room, adds_screen, bridge};
 
 /// The room as another process takes it up: through text.
@@ -79,6 +80,26 @@ fn a_restarted_focus_goes_on_where_it_was() {
     room.leave("aa");
     let (_, _, modify) = room.expect_colibri();
     assert!(modify.endpoints[0].expire);
+}
+
+#[test]
+fn what_was_gathered_before_a_restart_is_told_after_it() {
+    let (mut room, _, _) = Room::call_of_two(gathering());
+    room.advance(DELAY);
+    room.join("cc", MODERN);
+    let (_, offer) = room.invite_next();
+    room.accept("cc", &offer.sid, 300);
+    room.leave("bb");
+    restarted(&mut room);
+    let gone = [200, 201, 202];
+    assert_eq!(
+        told(&mut room),
+        [
+            tells("aa", Action::SourceRemove, &gone),
+            tells("aa", Action::SourceAdd, &[300, 301, 302]),
+            tells("cc", Action::SourceRemove, &gone),
+        ]
+    );
 }
 
 #[test]

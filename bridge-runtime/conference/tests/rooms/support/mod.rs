@@ -37,6 +37,18 @@ pub(crate) fn adds_screen(sid: &str) -> Element {
     payload
 }
 
+/// What a client answers that is asked what it can do.
+pub(crate) fn info(features: &[&str]) -> Element {
+    let mut query = Element::new("query", "http://jabber.org/protocol/disco#info");
+    for feature in features {
+        query.push(
+            Element::new("feature", "http://jabber.org/protocol/disco#info")
+                .with("var", (*feature).to_owned()),
+        );
+    }
+    query
+}
+
 /// Chooses the first usable bridge, keeping a conference together.
 #[derive(Debug, Default)]
 pub(crate) struct Bridges {
@@ -202,14 +214,7 @@ impl Room {
         );
         let (id, iq) = self.expect_request("disco#info");
         assert_eq!(iq.to.unwrap().resource(), Some(nick));
-        let mut query = Element::new("query", "http://jabber.org/protocol/disco#info");
-        for feature in features {
-            query.push(
-                Element::new("feature", "http://jabber.org/protocol/disco#info")
-                    .with("var", (*feature).to_owned()),
-            );
-        }
-        self.answer(id, Answer::Result(Some(query)));
+        self.answer(id, Answer::Result(Some(info(features))));
     }
 
     pub(crate) fn leave(&mut self, nick: &str) {
