@@ -52,6 +52,8 @@ pub struct Allocation {
     pub ideal_bitrate: u64,
     /// Whether the target exceeds the estimate on purpose.
     pub is_oversending: bool,
+    /// Whether a source gets less than its ideal.
+    pub is_held_back: bool,
 }
 
 /// Allocates `bandwidth` bit/s (`None` for unlimited) to `candidates`, which come in priority
@@ -100,6 +102,10 @@ pub fn allocate(candidates: &[Candidate], bandwidth: Option<u64>, allocation: &m
     };
     allocation.target_bitrate = sum(|source| source.target);
     allocation.ideal_bitrate = sum(|source| source.ideal);
+    allocation.is_held_back = allocation
+        .sources
+        .iter()
+        .any(|source| source.target_index() != source.ideal.map(|layer| layer.index));
 }
 
 /// Sets the constraints of all but the first `last_n` wanted candidates to off; negative or

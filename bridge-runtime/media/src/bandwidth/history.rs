@@ -39,23 +39,28 @@ impl SentHistory {
         }
     }
 
+    /// Where a packet belongs: the number of entries is a power of two, or zero.
+    fn place(&self, sequence: u16) -> usize {
+        usize::from(sequence) & self.entries.len().wrapping_sub(1)
+    }
+
     pub(super) fn insert(&mut self, sequence: u16, sent: i64, length: usize, probe: Option<u32>) {
         if self.entries.is_empty() {
             self.entries.resize(FEWEST, None);
         }
-        let evicted = self.entries[usize::from(sequence) % self.entries.len()];
+        let evicted = self.entries[self.place(sequence)];
         if evicted.is_some_and(|entry| sent - entry.sent < WAIT_MICROSECONDS)
             && self.entries.len() < MOST
         {
             let old = std::mem::take(&mut self.entries);
             self.entries.resize(old.len() * 2, None);
             for entry in old.into_iter().flatten() {
-                let index = usize::from(entry.sequence) % self.entries.len();
-                self.entries[index] = Some(entry);
+                let place = self.place(entry.sequence);
+                self.entries[place] = Some(entry);
             }
         }
-        let index = usize::from(sequence) % self.entries.len();
-        self.entries[index] = Some(Entry {
+        let place = self.place(sequence);
+        self.entries[place] = Some(Entry {
             sequence,
             length: length.min(usize::from(u16::MAX)) as u16,
             probe: probe.unwrap_or(0),
@@ -64,8 +69,8 @@ impl SentHistory {
     }
 
     fn find(&mut self, sequence: u16) -> Option<&mut Option<Entry>> {
-        let index = usize::from(sequence).checked_rem(self.entries.len())?;
-        let entry = &mut self.entries[index];
+        let place = self.place(sequence);
+        let entry = self.entries.get_mut(place)?;
         entry
             .is_some_and(|entry| entry.sequence == sequence)
             .then_some(entry)

@@ -39,6 +39,11 @@ impl SentLog {
         }
     }
 
+    /// Where a packet belongs: the number of entries is a power of two, or zero.
+    fn place(&self, sequence: u16) -> usize {
+        usize::from(sequence) & self.entries.len().wrapping_sub(1)
+    }
+
     fn milliseconds(&self, now: Instant) -> u32 {
         now.saturating_duration_since(self.epoch).as_millis() as u32
     }
@@ -49,19 +54,19 @@ impl SentLog {
         if self.entries.is_empty() {
             self.entries.resize(FEWEST, None);
         }
-        let evicted = self.entries[usize::from(rewrite.sequence) % self.entries.len()];
+        let evicted = self.entries[self.place(rewrite.sequence)];
         let is_young = evicted
             .is_some_and(|entry| now.wrapping_sub(entry.last_sent) < WANTED_AGE_MILLISECONDS);
         if is_young && self.entries.len() < MOST {
             let old = std::mem::take(&mut self.entries);
             self.entries.resize(old.len() * 2, None);
             for entry in old.into_iter().flatten() {
-                let index = usize::from(entry.rewrite.sequence) % self.entries.len();
-                self.entries[index] = Some(entry);
+                let place = self.place(entry.rewrite.sequence);
+                self.entries[place] = Some(entry);
             }
         }
-        let index = usize::from(rewrite.sequence) % self.entries.len();
-        self.entries[index] = Some(SentPacket {
+        let place = self.place(rewrite.sequence);
+        self.entries[place] = Some(SentPacket {
             rewrite,
             input: input as u32,
             encoding,
@@ -78,11 +83,11 @@ impl SentLog {
         holdoff: Duration,
     ) -> Result<SentPacket, NotResent> {
         let now = self.milliseconds(now);
-        let index = usize::from(sequence)
-            .checked_rem(self.entries.len())
-            .ok_or(NotResent::Unknown)?;
-        let entry = self.entries[index]
-            .as_mut()
+        let place = self.place(sequence);
+        let entry = self
+            .entries
+            .get_mut(place)
+            .and_then(Option::as_mut)
             .filter(|entry| entry.rewrite.sequence == sequence)
             .ok_or(NotResent::Unknown)?;
         if u128::from(now.wrapping_sub(entry.last_sent)) < holdoff.as_millis() {
@@ -100,8 +105,8 @@ impl SentLog {
     /// The packet sent last but `back`, for probing with copies.
     pub fn recent(&self, newest: u16, back: u16) -> Option<SentPacket> {
         let sequence = newest.wrapping_sub(back);
-        let index = usize::from(sequence).checked_rem(self.entries.len())?;
-        self.entries[index].filter(|entry| entry.rewrite.sequence == sequence)
+        let entry = *self.entries.get(self.place(sequence))?;
+        entry.filter(|entry| entry.rewrite.sequence == sequence)
     }
 }
 

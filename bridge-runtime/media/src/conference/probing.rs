@@ -66,18 +66,19 @@ impl Endpoint {
     /// Bytes that show whether a better layer would get through: what the estimate admits
     /// beyond what is sent, no more than the better layers need.
     fn padding_bytes(&mut self, now: Instant, elapsed: Duration) -> usize {
-        let audio = self.audio_rate.bitrate(now);
+        // Asked of every receiver every few milliseconds: what is true of most comes first.
+        if !self.allocation.is_held_back {
+            self.padding_debt = 0;
+            return 0;
+        }
         let estimator = &self.send.bandwidth;
         if !estimator.is_founded() || estimator.is_recovering(now) {
             return 0;
         }
         let allocation = &self.allocation;
-        let is_held_back = allocation
-            .sources
-            .iter()
-            .any(|source| source.target_index() != source.ideal.map(|layer| layer.index));
+        let audio = self.audio_rate.bitrate(now);
         let estimate = estimator.estimate();
-        if !is_held_back || allocation.ideal_bitrate + audio <= estimate {
+        if allocation.ideal_bitrate + audio <= estimate {
             self.padding_debt = 0;
             return 0;
         }

@@ -48,8 +48,14 @@ impl FrameLog {
         self.count = 0;
     }
 
+    /// Where frames lie, the newest first: most packets are of that one.
+    fn places(&self) -> impl Iterator<Item = usize> + use<> {
+        let end = self.next + FRAMES;
+        (1..=self.count).map(move |back| (end - back) % FRAMES)
+    }
+
     fn iter(&self) -> impl Iterator<Item = &Frame> {
-        (1..=self.count).map(move |back| &self.frames[(self.next + FRAMES - back) % FRAMES])
+        self.places().map(|place| &self.frames[place])
     }
 
     pub(super) fn find(&self, timestamp: u32, spatial: u8) -> Option<Frame> {
@@ -81,11 +87,12 @@ impl FrameLog {
 
     /// Records what a packet tells of its frame.
     pub(super) fn note(&mut self, packet: &PacketView<'_>, frame: &Frame) {
-        let found = self
-            .frames
-            .iter_mut()
-            .find(|other| other.timestamp == frame.timestamp && other.spatial == frame.spatial);
-        if let Some(found) = found {
+        let found = self.places().find(|place| {
+            let other = &self.frames[*place];
+            other.timestamp == frame.timestamp && other.spatial == frame.spatial
+        });
+        if let Some(place) = found {
+            let found = &mut self.frames[place];
             found.last_sequence = found.last_sequence.max(packet.sequence);
             found.is_complete |= packet.header.marker;
         }

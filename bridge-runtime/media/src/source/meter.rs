@@ -1,8 +1,8 @@
 //! Bit rate over a sliding second.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const BUCKET: Duration = Duration::from_millis(50);
+const BUCKET_MILLISECONDS: u64 = 50;
 const BUCKETS: usize = 20;
 
 /// Counts bytes in twenty buckets of 50 ms; fixed memory, no allocation.
@@ -30,8 +30,8 @@ impl RateMeter {
     }
 
     fn advance(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.epoch).as_millis();
-        let bucket = (elapsed / BUCKET.as_millis()) as u64;
+        let elapsed = now.saturating_duration_since(self.epoch).as_millis() as u64;
+        let bucket = elapsed / BUCKET_MILLISECONDS;
         if bucket >= self.newest + BUCKETS as u64 {
             self.buckets = [0; BUCKETS];
             self.total = 0;
@@ -66,6 +66,8 @@ impl RateMeter {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
