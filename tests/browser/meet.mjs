@@ -33,7 +33,7 @@ const { values: options } = parseArgs({
 });
 if (options.url === undefined) throw new Error("--url says which room");
 
-const JOIN_LIMIT_MS = 30_000;
+const JOIN_LIMIT_MS = 60_000;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const home = newHome();
 
@@ -53,10 +53,11 @@ class Meeting {
     this.browser = await launch({ executable: options.chromium, home });
   }
 
-  async join({ people, camera, screen, loud = [], stagger = 300 }) {
+  async join({ people, camera, screen, loud = [] }) {
     for (let index = 0; index < people; index += 1) {
       await this.enter({ camera, screen, loud: loud[index] ?? 0.5 });
-      await sleep(stagger);
+      // In this order, also on a slow machine.
+      await this.people[index].page.waitForSelector("[data-phase=meeting]");
     }
     await this.meet();
     // The record of first frames is a tenth of a second behind.
@@ -136,24 +137,30 @@ class Meeting {
   }
 
   pair(seen, by, of) {
-    const camera = seen.shown[`${of.id}/camera`];
-    const screen = seen.shown[`${of.id}/screen`];
+    const picture = (kind) => {
+      const one = seen.shown[`${of.id}/${kind}`];
+      if (one === undefined) return undefined;
+      const right =
+        one.frames > 0 &&
+        one.colour !== undefined &&
+        nearest(one.colour) === of.index % COLOURS.length;
+      return { ...one, right };
+    };
+    const camera = picture("camera");
     const sound = seen.shown[`${of.id}/audio`];
     const first = (kind) => {
       const time = seen.first[`${of.id}/${kind}`];
       return time === undefined ? undefined : Math.round(time - seen.joined);
     };
-    const right = (one) =>
-      one?.colour !== undefined && nearest(one.colour) === of.index % COLOURS.length;
     return {
       by: by.index,
       of: of.index,
-      sees: (camera?.frames ?? 0) > 0 && right(camera),
+      sees: camera?.right ?? false,
       hears: (sound?.energy ?? 0) > 0,
       first_frame_ms: first("camera"),
       first_sound_ms: first("audio"),
       camera,
-      screen: screen === undefined ? undefined : { ...screen, right: right(screen) },
+      screen: picture("screen"),
       sound,
     };
   }
@@ -169,8 +176,7 @@ class Meeting {
 
   /** Presses a button of the toolbar. */
   async press({ who, command }) {
-    await this.people[who].page.click(`.toolbar [data-command=${command}]`);
-    return {};
+    return this.tap({ who, selector: `.toolbar [data-command=${command}]` });
   }
 
   /** Presses a key, as somebody without a mouse does. */
@@ -186,6 +192,7 @@ class Meeting {
     if ((await page.$(".panel:not([hidden]) .say textarea")) === null) {
       await page.click(".toolbar [data-command=chat]");
     }
+    await page.waitForSelector(".say textarea", { visible: true });
     await page.type(".say textarea", text);
     await page.keyboard.press("Enter");
     return {};
@@ -197,13 +204,14 @@ class Meeting {
     if ((await page.$(".panel:not([hidden]) ul.people:not([hidden])")) === null) {
       await page.click(".toolbar [data-command=people]");
     }
-    await page.click(`ul.people button[aria-label="${label}"]`);
-    return {};
+    return this.tap({ who, selector: `ul.people button[aria-label="${label}"]` });
   }
 
-  /** Clicks on something else of the page. */
+  /** Clicks on something of the page, once it is there. */
   async tap({ who, selector }) {
-    await this.people[who].page.click(selector);
+    const { page } = this.people[who];
+    await page.waitForSelector(selector, { visible: true });
+    await page.click(selector);
     return {};
   }
 

@@ -109,7 +109,7 @@ impl Browsers {
     /// and hears each.
     ///
     /// # Panics
-    /// When they do not meet within half a minute.
+    /// When they do not meet within a minute.
     #[track_caller]
     pub fn join(&mut self, people: u8) -> Value {
         let report = self.ask(&json!({"do": "join", "people": people, "camera": camera()}));

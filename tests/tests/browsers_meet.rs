@@ -11,10 +11,13 @@ use std::time::Duration;
 
 use jitctl_tests::Lab;
 use jitctl_tests::browsers::{Browsers, keep, met, pairs};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Of the media of one pair, from the stop of the bridge on.
 const LONGEST_GAP_MS: u64 = 5_000;
+
+/// The person with a client of 2022.
+const OLDER: u8 = 3;
 
 #[test]
 fn browsers_meet_and_survive_the_loss_of_their_bridge() {
@@ -77,7 +80,7 @@ fn one_speaks(browsers: &mut Browsers) {
             browsers.ask(&json!({"do": "loud", "who": who, "loud": loud}));
         }
         let what = format!("everyone sees that person {speaker} speaks");
-        browsers.until(&what, Duration::from_secs(25), |browsers| {
+        browsers.until(&what, LATER, |browsers| {
             let report = browsers.look();
             let people = report["people"].as_array().unwrap();
             people.iter().all(|one| one["speaking"] == json!([speaker]))
@@ -96,35 +99,54 @@ fn one_comes_with_an_older_client(browsers: &mut Browsers) {
         LATER,
         |browsers| met(&browsers.look()),
     );
-    browsers.picture(3, "older-client");
-    browsers.ask(&json!({"do": "forget"}));
-    browsers.until("it is gone", SOON, |browsers| browsers.tiles(0).len() == 3);
+    browsers.picture(OLDER, "older-client");
 }
 
+/// Current clients get it beside the camera, the older one in its place.
 fn one_shares_a_screen(browsers: &mut Browsers) {
     browsers.press(2, "screen");
-    browsers.until(
-        "the others see the screen as large as it is",
-        LATER,
-        |browsers| {
-            let report = browsers.look();
-            let mut of_two = pairs(&report).iter().filter(|pair| pair["of"] == 2);
-            of_two.all(|pair| {
-                let screen = &pair["screen"];
-                let higher = screen["height"].as_u64() > pair["camera"]["height"].as_u64();
-                screen["right"] == true && screen["height"] == 720 && higher && pair["sees"] == true
-            })
-        },
-    );
+    browsers.until("all see the screen as large as it is", LATER, |browsers| {
+        let report = browsers.look();
+        let mut of_two = pairs(&report).iter().filter(|pair| pair["of"] == 2);
+        of_two.all(|pair| {
+            let (camera, screen) = (&pair["camera"], &pair["screen"]);
+            if pair["by"] == OLDER {
+                let shown = if screen.is_null() { camera } else { screen };
+                is_screen(shown) && (camera.is_null() || screen.is_null())
+            } else {
+                is_camera(camera) && is_screen(screen)
+            }
+        })
+    });
     browsers.picture(0, "screen");
+    browsers.picture(OLDER, "older-client-with-screen");
     browsers.ask(&json!({
         "do": "picture", "who": 1, "name": "phone", "width": 390, "height": 844, "dark": true,
     }));
+    // It goes before the camera comes back: its library then makes a description with `a=msid` twice,
+    // which current Chromiums refuse, and the page comes into the room anew.
+    browsers.ask(&json!({"do": "forget"}));
+    browsers.until("the older client is gone", SOON, |browsers| {
+        browsers.tiles(0).len() == 4
+    });
     browsers.press(2, "screen");
     browsers.until("the screen is gone", SOON, |browsers| {
         let report = browsers.look();
         pairs(&report).iter().all(|pair| pair["screen"].is_null())
     });
+}
+
+/// A decoded picture of the right person, as large as screens are here.
+fn is_screen(picture: &Value) -> bool {
+    picture["right"] == true && picture["height"] == 720
+}
+
+/// A decoded picture of the right person, smaller than screens are here.
+fn is_camera(picture: &Value) -> bool {
+    picture["right"] == true
+        && picture["height"]
+            .as_u64()
+            .is_some_and(|height| height < 720)
 }
 
 /// Whoever came first is moderator.
@@ -157,10 +179,9 @@ fn one_waits_at_the_door_and_is_removed_again(browsers: &mut Browsers) {
     browsers.until("the moderator sees who waits", SOON, |browsers| {
         browsers.texts(0, ".waiting .name") == ["Person 3"]
     });
-    assert_eq!(
-        browsers.texts(3, ".gate h1"),
-        ["This meeting has a waiting room"]
-    );
+    browsers.until("person 3 is told what for", SOON, |browsers| {
+        browsers.texts(3, ".gate h1") == ["This meeting has a waiting room"]
+    });
     browsers.tap(0, ".waiting button.primary");
     browsers.until("person 3 is in, sees and is seen", LATER, |browsers| {
         met(&browsers.look())
@@ -181,7 +202,7 @@ fn one_waits_at_the_door_and_is_removed_again(browsers: &mut Browsers) {
 
 fn the_bridge_is_lost(lab: &Lab, browsers: &mut Browsers) {
     let debug = lab.on("h1", "curl -fsS http://127.0.0.1:8888/debug");
-    let debug: serde_json::Value = serde_json::from_str(&debug).unwrap();
+    let debug: Value = serde_json::from_str(&debug).unwrap();
     let used = debug["conferences"][0]["bridges"].as_object().unwrap();
     let nickname = used.keys().next().unwrap().clone();
     // `jitctl init` puts the host's name in front.
@@ -202,7 +223,7 @@ fn the_bridge_is_lost(lab: &Lab, browsers: &mut Browsers) {
     browsers.picture(1, "after-the-loss");
 }
 
-/// For what needs a round trip or two.
-const SOON: Duration = Duration::from_secs(10);
-/// For what needs new media.
-const LATER: Duration = Duration::from_secs(20);
+/// For what needs a round trip or two, on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+/// For what needs new media, on a busy machine.
+const LATER: Duration = Duration::from_secs(45);
