@@ -38,7 +38,7 @@ NAMESPACE = "jitctl-bench"
 HOST = "10.99.0.1"
 SECRET = "bench:a secret of the bench that is long enough"
 WORKLOADS = ("one-to-20,one-to-50,one-to-100,one-to-200,one-to-100@4000,one-to-100@8000,mesh-10,"
-             "rooms-10x10,meeting-100-last-20,join-1,join-100")
+             "rooms-10x10,rooms-10x10@150,meeting-100-last-20,join-1,join-100")
 # Longest life of a server, whatever happens.
 PATIENCE = 180
 
