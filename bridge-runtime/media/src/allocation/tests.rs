@@ -61,6 +61,16 @@ fn unlimited_bandwidth_gives_the_best_layer_within_the_height() {
 }
 
 #[test]
+fn who_gets_less_than_its_ideal_is_held_back() {
+    let candidates = [candidate(0, 720, true), candidate(1, 180, false)];
+    let mut allocation = Allocation::default();
+    for (bandwidth, is_held_back) in [(Some(600_000), true), (Some(9_000_000), false)] {
+        allocate(&candidates, bandwidth, &mut allocation);
+        assert_eq!(allocation.is_held_back, is_held_back, "{bandwidth:?}");
+    }
+}
+
+#[test]
 fn the_stage_reaches_its_preferred_layer_before_thumbnails_get_anything() {
     let candidates = [candidate(0, 720, true), candidate(1, 180, false)];
     assert_eq!(targets(&candidates, Some(450_000)), [Some((0, 2)), None]);
