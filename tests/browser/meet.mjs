@@ -62,7 +62,7 @@ class Meeting {
     await this.meet();
     // The record of first frames is a tenth of a second behind.
     await sleep(300);
-    return this.look();
+    return this.meet();
   }
 
   /** One more person opens the room's address and presses "Join". */

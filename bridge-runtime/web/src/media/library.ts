@@ -20,6 +20,7 @@ export interface LibraryTrack {
   getParticipantId(): string;
   /** Older builds have no names. */
   getSourceName?(): string | undefined;
+  setSourceName?(name: string | undefined): void;
   getTrack(): MediaStreamTrack;
   getDeviceId(): string;
   isLocal(): boolean;

@@ -235,7 +235,10 @@ export class Session {
     conference.setDisplayName(this.with_.name());
     if (this.hand > 0) conference.setLocalParticipantProperty("raisedHand", String(this.hand));
     for (const track of [devices.microphone, devices.camera, devices.screen]) {
-      if (track !== undefined) void conference.addTrack(track);
+      if (track === undefined) continue;
+      // Who comes anew has another identifier: a name with the old one would count as muted.
+      track.setSourceName?.(undefined);
+      void conference.addTrack(track);
     }
     conference.join(this.password);
   }
