@@ -5,7 +5,7 @@ Every round takes every server once under every workload, each freshly started; 
 medians. Servers run on processor 0, the generator on processor 1, in a network namespace of their
 own, at an address that is not loopback's, which Janus refuses. `cargo xtask compare-bridges`
 installs what is missing from Debian, builds, and calls this; LiveKit comes by `go install` into
-~/.cache/jitctl-bench.
+~/.cache/jitctl-bench, with a Go of the same module proxy.
 
     cargo build --release -p jitctl-bridge -p jitctl-bench
     sudo tests/bench/peers.py [--rounds 3] [--seconds 10] [--workloads one-to-20,mesh-10]
@@ -19,21 +19,26 @@ A row that failed says why; all measured values go to standard error as they com
 import argparse
 import datetime
 import functools
+import hashlib
+import io
 import json
 import os
 import pathlib
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+import zipfile
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target")) / "release"
 CACHE = pathlib.Path.home() / ".cache/jitctl-bench"
 LIVEKIT = "github.com/livekit/livekit-server/cmd/server@v1.8.0"
+TOOLCHAIN = "toolchain@v0.0.1-go1.24.4.linux-amd64"
+TOOLCHAIN_SHA256 = "a44b3b07ab40a14e785eb421dc6b09cf6a136eb46c9c8a334f8b752184875866"
 NAMESPACE = "jitctl-bench"
 HOST = "10.99.0.1"
 SECRET = "bench:a secret of the bench that is long enough"
@@ -51,15 +56,32 @@ def inside(processor, *command):
     return ["ip", "netns", "exec", NAMESPACE, "taskset", "-c", str(processor), *map(str, command)]
 
 
+def toolchain():
+    """Go at the pinned version, as its module proxy has it: Debian's is too old for LiveKit."""
+    folder = CACHE / f"golang.org/{TOOLCHAIN}"
+    if not folder.exists():
+        proxy = os.environ.get("GOPROXY", "https://proxy.golang.org").split(",")[0]
+        name = TOOLCHAIN.removeprefix("toolchain@")
+        with urllib.request.urlopen(f"{proxy}/golang.org/toolchain/@v/{name}.zip") as answer:
+            archive = answer.read()
+        if hashlib.sha256(archive).hexdigest() != TOOLCHAIN_SHA256:
+            sys.exit(f"{TOOLCHAIN} is not what it was")
+        with tempfile.TemporaryDirectory(dir=CACHE) as fresh:
+            zipfile.ZipFile(io.BytesIO(archive)).extractall(fresh)
+            unpacked = pathlib.Path(fresh) / f"golang.org/{TOOLCHAIN}"
+            for program in (*unpacked.glob("bin/*"), *unpacked.glob("pkg/tool/*/*")):
+                program.chmod(0o755)
+            folder.parent.mkdir(exist_ok=True)
+            unpacked.rename(folder)
+    return folder / "bin/go"
+
+
 def install():
     """LiveKit, built from its module at that version."""
     if (CACHE / "server").exists():
         return
-    go = shutil.which("go", path=os.environ["PATH"] + ":/usr/local/go/bin")
-    if not go:
-        sys.exit("LiveKit wants Go 1.22 or later: install it, or leave LiveKit out with --servers")
     CACHE.mkdir(parents=True, exist_ok=True)
-    run(go, "install", LIVEKIT, env={**os.environ, "GOBIN": str(CACHE)})
+    run(toolchain(), "install", LIVEKIT, env={**os.environ, "GOBIN": str(CACHE), "GOTOOLCHAIN": "local"})
 
 
 def name_space():

@@ -49,9 +49,6 @@ const NODE_PACKAGES: [&str; 2] = ["nodejs", "npm"];
 /// Debian 12 has this one.
 const OLDEST_NODE: u32 = 18;
 
-/// Where Go is: on the path, or as its makers install it.
-const GO_PROGRAMS: [&str; 2] = ["go", "/usr/local/go/bin/go"];
-
 /// The same for hosts with ARM processors.
 pub(crate) const AARCH64: &str = "aarch64-unknown-linux-musl";
 
@@ -81,17 +78,16 @@ pub(crate) fn for_comparison() -> Result<()> {
     packages(&["python3", "python3-venv"])
 }
 
-/// Installs what is missing for a comparison of bridges: Janus, what LiveKit is built with, and
-/// what starts the servers. Debian 12's Go is too old for LiveKit, so one's own is taken first.
+/// Installs what is missing for a comparison of bridges: Janus, and what starts the servers.
 pub(crate) fn for_bridges() -> Result<()> {
-    packages_unstarted(&["iproute2", "janus", "openssl", "python3", "util-linux"])?;
-    let has_go = GO_PROGRAMS
-        .iter()
-        .any(|go| shell::output(shell::program(go).arg("version")).is_ok());
-    if has_go {
-        return Ok(());
-    }
-    packages(&["golang"])
+    packages_unstarted(&[
+        "ca-certificates",
+        "iproute2",
+        "janus",
+        "openssl",
+        "python3",
+        "util-linux",
+    ])
 }
 
 /// Whether a Node.js that is new enough is on the path, with its npm.
