@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jitctl_conference::Settings;
-use jitctl_wire::Element;
 use jitctl_wire::jingle::{Action, Jingle};
 
-use crate::support::{MODERN, Room};
+use crate::support::{MODERN, Room, microphone};
 
 /// Changes are gathered for so long in rooms of two and more.
 pub(crate) const DELAY: Duration = Duration::from_millis(500);
@@ -17,18 +16,6 @@ pub(crate) fn gathering() -> Settings {
         source_delays: vec![(2, DELAY)],
         ..Settings::default()
     }
-}
-
-/// One more microphone, or no longer.
-pub(crate) fn microphone(action: &str, sid: &str, ssrc: u32) -> Element {
-    let text = format!(
-        "<jingle xmlns='urn:xmpp:jingle:1' action='{action}' sid='{sid}'>\
-         <content name='audio' creator='responder'>\
-         <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'>\
-         <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='{ssrc}' name='a{ssrc}'/>\
-         </description></content></jingle>"
-    );
-    Element::parse(&text).unwrap()
 }
 
 /// SSRC → owner, as a client reads it in either form. The bridge's own are left out.

@@ -8,8 +8,8 @@ use jitctl_wire::jingle::{Action, Jingle};
 use jitctl_wire::{Element, Iq, IqKind};
 use proptest::prelude::*;
 
-use crate::announcements::{DELAY, gathering, microphone, ssrcs};
-use crate::support::{MODERN, Room, bridge, info};
+use crate::announcements::{DELAY, gathering, ssrcs};
+use crate::support::{MODERN, Room, bridge, info, microphone};
 
 /// Something that happens in a room; a number says to whom.
 #[derive(Debug, Clone)]

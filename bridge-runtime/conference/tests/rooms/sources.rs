@@ -2,9 +2,9 @@
 
 use jitctl_conference::Settings;
 use jitctl_wire::jingle::{Action, Jingle};
-use jitctl_wire::{Condition, Element, IqKind};
+use jitctl_wire::{Condition, IqKind};
 
-use crate::support::{MODERN, Room, adds_screen};
+use crate::support::{MODERN, Room, adds_screen, microphone};
 
 #[test]
 fn an_accept_reaches_the_bridge_and_the_others() {
@@ -143,14 +143,7 @@ fn clients_that_take_one_video_get_the_screen_in_place_of_the_camera_while_it_is
 #[test]
 fn taken_ssrcs_are_refused_and_nothing_changes() {
     let (mut room, sid, _) = Room::call_of_two(Settings::default());
-    let text = format!(
-        "<jingle xmlns='urn:xmpp:jingle:1' action='source-add' sid='{sid}'>\
-         <content name='video' creator='responder'>\
-         <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='video'>\
-         <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='201' name='aa-v1'/>\
-         </description></content></jingle>"
-    );
-    let answer = room.client("aa", Element::parse(&text).unwrap());
+    let answer = room.client("aa", microphone("source-add", &sid, 201));
     assert_eq!(answer.error.unwrap().condition, Condition::BadRequest);
     let view = room.conference.view();
     assert!(view.participants.iter().all(|someone| someone.ssrcs == 5));

@@ -27,8 +27,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// A layer at the rate that it has to fit with: a better one that only pauses would go again as soon
-    /// as it is back.
+    /// A layer at the rate that it has to fit with: a better one that only dips would have to go again
+    /// as soon as it is back at its rate.
     fn priced(&self, layer: Layer) -> Layer {
         let bitrate = if Some(layer.index) > self.current {
             layer.peak

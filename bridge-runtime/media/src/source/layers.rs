@@ -20,7 +20,7 @@ pub const MAXIMUM_LAYERS: usize = MAXIMUM_ENCODINGS * SPATIAL * TEMPORAL;
 const LOWEST_HEIGHT: i32 = 180;
 /// Frame rate assumed for all temporal layers together.
 const FULL_FRAME_RATE: f32 = 30.0;
-/// A rate that was seen counts for half after this time. Encoders pause and dip for a second; a
+/// A rate that was seen counts for half after this time. Encoders dip for a second; a
 /// receiver that is given a layer for what it was in a dip drowns when it is over.
 const HALF_LIFE: Duration = Duration::from_secs(4);
 

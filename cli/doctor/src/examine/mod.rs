@@ -251,12 +251,10 @@ async fn look(
             }
         },
         reach::from_host(remote, board),
-        async {
-            match &sight.media {
-                Some(port) => discovery::ask(remote, &port.servers).await,
-                None => Vec::new(),
-            }
-        },
+        discovery::ask(
+            remote,
+            sight.media.as_ref().map_or(&[], |port| &port.servers)
+        ),
         only_if(main, visit(inventory, remote, limit)),
         only_if(
             desired.foreign,

@@ -238,9 +238,7 @@ pub(super) fn undiscovered(observation: &Observation) -> Vec<Finding> {
         .filter(|bridge| !bridge.is_public())
         .filter_map(|bridge| {
             let finding = discovery::finding(bridge.name, &bridge.port.discovered)?;
-            Some(finding.cured_by(
-                "set `address: { public: [ADDRESS] }` of HOST in the inventory, then jitctl apply --on HOST",
-            ))
+            Some(finding.cured_by(catalogue::ADDRESS_PRIVATE.cure))
         })
         .collect()
 }

@@ -29,6 +29,18 @@ pub(crate) fn fixture(name: &str) -> Element {
     Element::parse(text[start..].trim()).unwrap()
 }
 
+/// One more microphone, or no longer.
+pub(crate) fn microphone(action: &str, sid: &str, ssrc: u32) -> Element {
+    let text = format!(
+        "<jingle xmlns='urn:xmpp:jingle:1' action='{action}' sid='{sid}'>\
+         <content name='audio' creator='responder'>\
+         <description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'>\
+         <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='{ssrc}' name='a{ssrc}'/>\
+         </description></content></jingle>"
+    );
+    Element::parse(&text).unwrap()
+}
+
 /// A recorded client adds its screen, in this session.
 pub(crate) fn adds_screen(sid: &str) -> Element {
     let stanza = fixture("57-jingle-source-add-from-client-desktop.xml");
