@@ -20,6 +20,7 @@ pub mod conference;
 pub mod identifiers;
 pub mod projection;
 pub mod rtcp;
+mod sequence_ring;
 pub mod source;
 pub mod speaker;
 

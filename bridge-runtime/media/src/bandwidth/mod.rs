@@ -131,7 +131,7 @@ impl BandwidthEstimator {
         for packet in feedback.packets() {
             match packet.arrival_microseconds {
                 Some(arrival) => {
-                    if let Some(sent) = self.history.acknowledge(packet.sequence) {
+                    if let Some(sent) = self.history.acknowledge(time, packet.sequence) {
                         self.batch.push(Acknowledged { arrival, ..sent });
                     }
                 }

@@ -1,8 +1,10 @@
 //! How packets were rewritten for one receiver of one source.
 
+use std::num::NonZeroU8;
 use std::time::{Duration, Instant};
 
 use crate::projection::Rewrite;
+use crate::sequence_ring::{Entry, SequenceRing};
 
 /// Entries at first and at most; at 30 video packets a second the first is two seconds.
 const FEWEST: usize = 64;
@@ -15,19 +17,72 @@ const WANTED_AGE_MILLISECONDS: u32 = 1000;
 pub struct SentPacket {
     /// How it was rewritten.
     pub rewrite: Rewrite,
-    /// Its unwrapped number in the incoming stream, low half.
-    pub input: u32,
+    /// Its number in the incoming stream.
+    pub input: u16,
     /// Encoding it came from.
     pub encoding: u8,
+}
+
+/// A [`SentPacket`] as it is kept: sixteen bytes, as there are very many.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    timestamp: u32,
     /// Milliseconds of its last transmission since the log's epoch.
     last_sent: u32,
+    sequence: u16,
+    picture: u16,
+    input: u16,
+    tl0: u8,
+    /// The encoding, the marker bit, and a one that makes a niche.
+    encoding_and_marker: NonZeroU8,
+}
+
+const _: () = assert!(size_of::<Option<Kept>>() == 16);
+
+impl Kept {
+    fn new(rewrite: &Rewrite, encoding: u8, input: u64, last_sent: u32) -> Self {
+        Self {
+            timestamp: rewrite.timestamp,
+            last_sent,
+            sequence: rewrite.sequence,
+            picture: rewrite.picture,
+            input: input as u16,
+            tl0: rewrite.tl0,
+            encoding_and_marker: NonZeroU8::MIN | (encoding << 2 | u8::from(rewrite.marker) << 1),
+        }
+    }
+
+    fn packet(&self) -> SentPacket {
+        let flags = self.encoding_and_marker.get();
+        SentPacket {
+            rewrite: Rewrite {
+                sequence: self.sequence,
+                timestamp: self.timestamp,
+                picture: self.picture,
+                tl0: self.tl0,
+                marker: flags & 2 != 0,
+            },
+            input: self.input,
+            encoding: flags >> 2,
+        }
+    }
+}
+
+impl Entry for Kept {
+    fn sequence(&self) -> u16 {
+        self.sequence
+    }
+
+    fn time(&self) -> u32 {
+        self.last_sent
+    }
 }
 
 /// Ring of sent packets by output sequence number.
 #[derive(Debug)]
 pub struct SentLog {
     epoch: Instant,
-    entries: Vec<Option<SentPacket>>,
+    packets: SequenceRing<Kept, FEWEST, MOST>,
 }
 
 impl SentLog {
@@ -35,43 +90,19 @@ impl SentLog {
     pub const fn new(epoch: Instant) -> Self {
         Self {
             epoch,
-            entries: Vec::new(),
+            packets: SequenceRing::new(),
         }
-    }
-
-    /// Where a packet belongs: the number of entries is a power of two, or zero.
-    fn place(&self, sequence: u16) -> usize {
-        usize::from(sequence) & self.entries.len().wrapping_sub(1)
     }
 
     fn milliseconds(&self, now: Instant) -> u32 {
         now.saturating_duration_since(self.epoch).as_millis() as u32
     }
 
-    /// Notes a packet. Allocates only while the log still grows.
+    /// Notes a packet. Allocates only when the size follows the rate.
     pub fn insert(&mut self, now: Instant, rewrite: Rewrite, encoding: u8, input: u64) {
         let now = self.milliseconds(now);
-        if self.entries.is_empty() {
-            self.entries.resize(FEWEST, None);
-        }
-        let evicted = self.entries[self.place(rewrite.sequence)];
-        let is_young = evicted
-            .is_some_and(|entry| now.wrapping_sub(entry.last_sent) < WANTED_AGE_MILLISECONDS);
-        if is_young && self.entries.len() < MOST {
-            let old = std::mem::take(&mut self.entries);
-            self.entries.resize(old.len() * 2, None);
-            for entry in old.into_iter().flatten() {
-                let place = self.place(entry.rewrite.sequence);
-                self.entries[place] = Some(entry);
-            }
-        }
-        let place = self.place(rewrite.sequence);
-        self.entries[place] = Some(SentPacket {
-            rewrite,
-            input: input as u32,
-            encoding,
-            last_sent: now,
-        });
+        let packet = Kept::new(&rewrite, encoding, input, now);
+        self.packets.insert(packet, WANTED_AGE_MILLISECONDS);
     }
 
     /// Finds what was sent with `sequence`, unless it was sent less than `holdoff` ago; marks it
@@ -83,30 +114,23 @@ impl SentLog {
         holdoff: Duration,
     ) -> Result<SentPacket, NotResent> {
         let now = self.milliseconds(now);
-        let place = self.place(sequence);
-        let entry = self
-            .entries
-            .get_mut(place)
-            .and_then(Option::as_mut)
-            .filter(|entry| entry.rewrite.sequence == sequence)
-            .ok_or(NotResent::Unknown)?;
-        if u128::from(now.wrapping_sub(entry.last_sent)) < holdoff.as_millis() {
+        let packet = self.packets.get_mut(sequence).ok_or(NotResent::Unknown)?;
+        if u128::from(now.wrapping_sub(packet.last_sent)) < holdoff.as_millis() {
             return Err(NotResent::TooSoon);
         }
-        entry.last_sent = now;
-        Ok(*entry)
+        packet.last_sent = now;
+        Ok(packet.packet())
     }
 
     /// Forgets everything; another source takes over the stream.
     pub fn clear(&mut self) {
-        self.entries.fill(None);
+        self.packets.clear();
     }
 
     /// The packet sent last but `back`, for probing with copies.
     pub fn recent(&self, newest: u16, back: u16) -> Option<SentPacket> {
-        let sequence = newest.wrapping_sub(back);
-        let entry = *self.entries.get(self.place(sequence))?;
-        entry.filter(|entry| entry.rewrite.sequence == sequence)
+        let packet = self.packets.get(newest.wrapping_sub(back))?;
+        Some(packet.packet())
     }
 }
 
@@ -138,9 +162,31 @@ mod tests {
         let rtt = Duration::from_millis(50);
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         assert_eq!(log.resend(at(20), 65_535, rtt), Err(NotResent::TooSoon));
-        assert_eq!(log.resend(at(60), 65_535, rtt).unwrap().input, 70_000);
+        assert_eq!(
+            log.resend(at(60), 65_535, rtt).unwrap().input,
+            70_000_u64 as u16
+        );
         assert_eq!(log.resend(at(80), 65_535, rtt), Err(NotResent::TooSoon));
         assert_eq!(log.resend(at(80), 1, rtt), Err(NotResent::Unknown));
+    }
+
+    #[test]
+    fn a_packet_is_found_as_it_was_rewritten() {
+        let start = Instant::now();
+        let mut log = SentLog::new(start);
+        let rewrites = [false, true].map(|marker| Rewrite {
+            sequence: 7 + u16::from(marker),
+            timestamp: u32::MAX - 1,
+            picture: 32_767,
+            tl0: 255,
+            marker,
+        });
+        for (encoding, rewrite) in [0, 3].into_iter().zip(rewrites) {
+            log.insert(start, rewrite, encoding, 5);
+        }
+        let found = [1, 0].map(|back| log.recent(8, back).unwrap());
+        assert_eq!(found.map(|packet| packet.rewrite), rewrites);
+        assert_eq!(found.map(|packet| packet.encoding), [0, 3]);
     }
 
     #[test]
@@ -151,7 +197,7 @@ mod tests {
             let now = start + Duration::from_millis(u64::from(number));
             log.insert(now, rewrite(number), 0, u64::from(number));
         }
-        assert_eq!(log.entries.len(), MOST);
+        assert_eq!(log.packets.places(), MOST);
         let now = start + Duration::from_secs(3);
         assert!(log.resend(now, 1_600, Duration::ZERO).is_ok());
         assert_eq!(

@@ -169,11 +169,11 @@ impl PacketStore {
         }
     }
 
-    /// Finds a packet by the low half of its sequence number.
-    pub fn get_low(&self, now: Instant, sequence: u32) -> Option<StoredPacket<'_>> {
-        // The number of slots is a power of two well below the half, so the slot is the same.
-        let index = (sequence as usize).checked_rem(self.slots.len())?;
-        let slot = self.slots[index].filter(|slot| slot.sequence as u32 == sequence)?;
+    /// Finds a packet by the sequence number on the wire.
+    pub fn get_low(&self, now: Instant, sequence: u16) -> Option<StoredPacket<'_>> {
+        // The number of slots is a power of two well below the numbers', so the slot is the same.
+        let index = usize::from(sequence).checked_rem(self.slots.len())?;
+        let slot = self.slots[index].filter(|slot| slot.sequence as u16 == sequence)?;
         self.get(now, slot.sequence)
     }
 

@@ -174,7 +174,7 @@ impl Endpoint {
                 let index = stream.source.filter(|source| *source == packet.source)?;
                 let source = sources.get(index.as_usize())?.as_deref()?;
                 let encoding = source.encodings.get(usize::from(packet.encoding))?;
-                encoding.store.get_low(now, packet.input)
+                encoding.store.get_low(now, packet.input as u16)
             });
             // What its source no longer has is lost like any packet, and asked for again.
             let Some(stored) = stored else { continue };
