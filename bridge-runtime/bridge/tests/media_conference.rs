@@ -4,6 +4,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use jitctl_bridge::media::{WorkerConfig, WorkerHandle};
@@ -42,14 +43,14 @@ fn source(name: &str, kind: MediaKind, ssrc: u32) -> SourceDescription {
     SourceDescription::from_groups(SourceName::from(name), kind, &[Ssrc(ssrc)], &[], &[])
 }
 
-/// Two participants; the first sends audio and video.
-fn call(worker: &WorkerHandle<Conference>) -> Vec<Participant> {
+/// Participants in one conference; the first sends audio and video.
+fn call<const COUNT: usize>(worker: &WorkerHandle<Conference>) -> Vec<Participant> {
     let conference = in_engine(worker, |engine, now| {
         engine.add_conference(now, Conference::new(now, ConferenceConfig::default()))
     });
     let identity = Arc::new(Identity::generate().expect("a certificate"));
-    ["first", "second"]
-        .map(|id| {
+    (0..COUNT)
+        .map(|number| {
             let address = "127.0.0.1:0".parse().expect("an address");
             let mut participant =
                 Participant::bind(address, Arc::clone(&identity), true).expect("bound");
@@ -58,10 +59,10 @@ fn call(worker: &WorkerHandle<Conference>) -> Vec<Participant> {
                 let endpoint = engine
                     .command(now, conference, |room, _| {
                         let endpoint = room
-                            .create_endpoint(now, EndpointDescription::new(id))
+                            .create_endpoint(now, EndpointDescription::new(number.to_string()))
                             .expect("a new id");
                         room.add_media(endpoint, &media()).expect("known");
-                        if id == "first" {
+                        if number == 0 {
                             for (name, kind, ssrc) in [
                                 ("first-a0", MediaKind::Audio, AUDIO),
                                 ("first-v0", MediaKind::Video, VIDEO),
@@ -93,7 +94,16 @@ fn call(worker: &WorkerHandle<Conference>) -> Vec<Participant> {
                 .expect("joins");
             participant
         })
-        .into()
+        .collect()
+}
+
+/// Asks for all pictures.
+fn watch(participant: &mut Participant) {
+    let constraints =
+        r#"{"colibriClass":"ReceiverVideoConstraints","defaultConstraints":{"maxHeight":720}}"#;
+    participant
+        .send_message(Instant::now(), constraints)
+        .expect("open");
 }
 
 /// A VP8 key frame of 640 x 360 in one packet, with picture identifier and temporal layer.
@@ -104,16 +114,71 @@ fn key_frame(picture: u8) -> Vec<u8> {
     payload
 }
 
+/// Bursts of more than is written before it is sent: what one receiver has been sent makes room for
+/// the next, and nothing of it gets mixed up.
+#[test]
+fn bursts_for_many_arrive_whole_and_in_order() {
+    const BURST: u16 = 100;
+    const WANTED: usize = 1_500;
+    let worker: WorkerHandle<Conference> = worker("127.0.0.1:0", WorkerConfig::default());
+    let mut participants = call::<6>(&worker);
+    turn_until_joined(&mut participants);
+    for receiver in &mut participants[1..] {
+        watch(receiver);
+    }
+    let received = &std::cell::RefCell::new(vec![Vec::new(); 6]);
+    let mut number = 0u16;
+    turn_until(
+        &mut participants,
+        "all bursts",
+        |index, payload| {
+            let (count, filling) = payload[16..].split_first_chunk().expect("a burst's packet");
+            let count = u16::from_be_bytes(*count);
+            assert_eq!(filling, [count.to_be_bytes()[1]; 1_100]);
+            received.borrow_mut()[index].push(count);
+        },
+        |participants| {
+            // The worker looks at nothing until the whole burst is there.
+            let (release, held) = channel::<()>();
+            worker
+                .run(move |_, _| {
+                    let _ = held.recv();
+                })
+                .expect("the worker runs");
+            for _ in 0..BURST {
+                number += 1;
+                let fields = HeaderFields {
+                    payload_type: 96,
+                    marker: true,
+                    sequence_number: number,
+                    timestamp: u32::from(number) * 3_000,
+                    ssrc: VIDEO,
+                };
+                let low = number.to_be_bytes()[1];
+                let mut frame = key_frame(low);
+                frame.truncate(16);
+                frame.extend(number.to_be_bytes());
+                frame.extend([low; 1_100]);
+                participants[0]
+                    .send_rtp(&fields, &[], &frame)
+                    .expect("sent");
+            }
+            drop(release);
+            let received = received.borrow();
+            received[1..].iter().all(|packets| packets.len() >= WANTED)
+        },
+    );
+    for packets in &received.borrow()[1..] {
+        assert!(packets.is_sorted_by(|one, next| one < next));
+    }
+}
+
 #[test]
 fn audio_flows_at_once_and_video_when_it_is_asked_for() {
     let worker: WorkerHandle<Conference> = worker("127.0.0.1:0", WorkerConfig::default());
-    let mut participants = call(&worker);
+    let mut participants = call::<2>(&worker);
     turn_until_joined(&mut participants);
-    let constraints =
-        r#"{"colibriClass":"ReceiverVideoConstraints","defaultConstraints":{"maxHeight":720}}"#;
-    participants[1]
-        .send_message(Instant::now(), constraints)
-        .expect("open");
+    watch(&mut participants[1]);
 
     let (mut audio, mut video) = (0u32, 0u32);
     let mut number = 0u16;

@@ -50,16 +50,18 @@ fn measure(receivers: usize) -> (u64, u64) {
     let mut egress = DiscardEgress::default();
     let before = world.conference.counters().packets_sent;
     let begin = Instant::now();
-    for (now, bytes) in &mut packets {
-        world
-            .conference
-            .handle_rtp(*now, sender, bytes, &mut egress);
+    for together in packets.chunk_by_mut(|one, next| one.0 == next.0) {
+        let now = together[0].0;
+        for (_, bytes) in together {
+            world.conference.handle_rtp(now, sender, bytes, &mut egress);
+        }
+        world.conference.forward(now, &mut egress);
         if world
             .conference
             .next_timeout()
-            .is_some_and(|due| due <= *now)
+            .is_some_and(|due| due <= now)
         {
-            world.conference.handle_timeout(*now, &mut egress);
+            world.conference.handle_timeout(now, &mut egress);
         }
     }
     let elapsed = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);

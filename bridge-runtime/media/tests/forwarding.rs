@@ -1,9 +1,15 @@
 //! What participants of a meeting see and hear of each other.
+#![expect(clippy::expect_used, reason = "tests name what must hold")]
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use jitctl_media::channel::ChannelMessage;
 use jitctl_media::conference::EndpointDescription;
+use jitctl_media::identifiers::EndpointIndex;
+use jitctl_media::rtp::Header;
 use support::World;
 
 fn forwarded_at(world: &World, position: usize) -> Vec<String> {
@@ -263,6 +269,7 @@ fn spoofed_and_unknown_streams_are_dropped_and_counted() {
     world
         .conference
         .handle_rtp(now, spoofer, &mut packet, &mut world.egress);
+    world.conference.forward(now, &mut world.egress);
     assert!(world.egress.0.is_empty());
     assert_eq!(world.conference.counters().unknown_ssrc, before + 1);
 }
@@ -316,4 +323,100 @@ fn everything_of_an_endpoint_goes_when_it_leaves() {
     let snapshot = world.conference.snapshot(world.now);
     assert_eq!(snapshot["sources"].as_array().unwrap().len(), 4);
     assert_eq!(snapshot["endpoints"].as_array().unwrap().len(), 2);
+}
+
+/// A meeting of three with running cameras, the same each time.
+fn three_cameras() -> World {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.join();
+    }
+    for position in 0..3 {
+        world.participants[position].client.loudness = 60;
+        world.constrain(position, -1, 720, &[]);
+    }
+    world.run(3_000);
+    world
+}
+
+/// Sequence numbers, timestamps and payloads by receiver and SSRC.
+type Streams = BTreeMap<(EndpointIndex, u32), Vec<(u16, u32, Vec<u8>)>>;
+
+/// Sends two seconds of pictures into the conference and forwards after so many packets: what each
+/// receiver got of each stream, in order.
+fn forwarded_in_batches_of(packets: usize) -> Streams {
+    let mut world = three_cameras();
+    world.egress.0.clear();
+    let mut waiting = 0;
+    for _ in 0..2_000 {
+        world.now += Duration::from_millis(1);
+        for participant in &mut world.participants {
+            for mut datagram in participant.client.produce(world.now) {
+                if datagram.is_rtcp {
+                    continue;
+                }
+                let bytes = &mut datagram.bytes;
+                world
+                    .conference
+                    .handle_rtp(world.now, participant.index, bytes, &mut world.egress);
+                waiting += 1;
+                if waiting % packets == 0 {
+                    world.conference.forward(world.now, &mut world.egress);
+                }
+            }
+        }
+    }
+    world.conference.forward(world.now, &mut world.egress);
+    assert_eq!(world.conference.waiting_bytes(), 0);
+    let mut streams = Streams::new();
+    for (receiver, datagram) in world.egress.0 {
+        if datagram.is_rtcp {
+            continue;
+        }
+        let header = Header::parse(&datagram.bytes).expect("a packet");
+        let payload = datagram.bytes[header.length()..].to_vec();
+        streams.entry((receiver, header.ssrc)).or_default().push((
+            header.sequence_number,
+            header.timestamp,
+            payload,
+        ));
+    }
+    streams
+}
+
+#[test]
+fn packets_that_come_together_leave_as_if_each_had_come_alone() {
+    let alone = forwarded_in_batches_of(1);
+    // Pictures of two others and their sound, at each of three.
+    assert_eq!(alone.len(), 12);
+    assert!(alone.values().all(|packets| packets.len() > 90));
+    for packets in [2, 7, 64] {
+        let together = forwarded_in_batches_of(packets);
+        assert!(together == alone, "{packets} at a time");
+    }
+}
+
+#[test]
+fn what_waits_of_a_source_that_goes_is_dropped() {
+    let mut world = three_cameras();
+    world.egress.0.clear();
+    let leaver = world.participants[0].index;
+    for _ in 0..100 {
+        world.now += Duration::from_millis(1);
+        for mut datagram in world.participants[0].client.produce(world.now) {
+            if !datagram.is_rtcp {
+                world.conference.handle_rtp(
+                    world.now,
+                    leaver,
+                    &mut datagram.bytes,
+                    &mut world.egress,
+                );
+            }
+        }
+    }
+    assert!(world.conference.waiting_bytes() > 10_000);
+    world.egress.0.clear();
+    world.conference.expire_endpoint(world.now, leaver);
+    world.conference.forward(world.now, &mut world.egress);
+    assert!(world.egress.0.is_empty());
 }

@@ -77,6 +77,7 @@ fn mutated_packets_of_one_participant_do_not_disturb_the_others() {
                 );
             }
         }
+        world.conference.forward(world.now, &mut world.egress);
         world.egress.0.retain(|(_, datagram)| {
             datagram.is_rtcp
                 || datagram.bytes.len() >= 12

@@ -4,6 +4,8 @@
 //! and chains-free facts needed for forwarding are kept. A descriptor that refers to a structure
 //! never seen is refused, and its packet goes by generic rules.
 
+use std::sync::Arc;
+
 /// Most templates a structure can have (six bit ids).
 const MAXIMUM_TEMPLATES: usize = 64;
 /// Most decode targets.
@@ -130,7 +132,7 @@ impl Bits<'_> {
 
 impl Descriptor {
     /// Reads the extension element; a structure in it replaces `structure`.
-    pub fn parse(bytes: &[u8], structure: &mut Option<Box<Structure>>) -> Option<Self> {
+    pub fn parse(bytes: &[u8], structure: &mut Option<Arc<Structure>>) -> Option<Self> {
         let mut bits = Bits { bytes, position: 0 };
         let mut descriptor = Self {
             starts_frame: bits.flag()?,
@@ -147,11 +149,7 @@ impl Descriptor {
             let _custom_differences = bits.flag()?;
             let _custom_chains = bits.flag()?;
             if descriptor.has_structure {
-                let parsed = Structure::parse(&mut bits)?;
-                match structure {
-                    Some(known) => **known = parsed,
-                    None => *structure = Some(Box::new(parsed)),
-                }
+                *structure = Some(Arc::new(Structure::parse(&mut bits)?));
             }
         }
         let known = structure.as_ref()?;

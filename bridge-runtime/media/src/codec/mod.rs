@@ -10,6 +10,8 @@ pub mod red;
 pub mod vp8;
 pub mod vp9;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 /// A codec the forwarder knows by name.
@@ -95,7 +97,7 @@ impl VideoFacts {
         codec: Codec,
         payload: &[u8],
         dependency_descriptor: Option<&[u8]>,
-        structure: &mut Option<Box<av1::Structure>>,
+        structure: &mut Option<Arc<av1::Structure>>,
     ) -> Self {
         match codec {
             Codec::Vp8 => vp8::Descriptor::parse(payload).map(Self::from_vp8),

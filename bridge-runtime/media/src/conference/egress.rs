@@ -30,6 +30,9 @@ pub trait Egress {
         length: usize,
         write: impl FnOnce(&mut [u8]),
     ) -> bool;
+
+    /// A receiver has got all that it gets for now: this is the time to send what was written.
+    fn end_turn(&mut self) {}
 }
 
 /// Counts packets and throws them away; for measurements and tests.

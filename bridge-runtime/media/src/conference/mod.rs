@@ -6,6 +6,7 @@
 //! does not do: transport, encryption, signalling.
 
 mod allocate;
+mod batch;
 mod config;
 pub mod egress;
 mod endpoint;
@@ -31,6 +32,7 @@ pub use snapshot::{ConferenceStatistics, EndpointStatistics};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use batch::Batch;
 use config::SsrcGenerator;
 use endpoint::Endpoint;
 use media::NegotiatedMedia;
@@ -85,6 +87,7 @@ pub struct Conference {
     constraints_changed: bool,
     /// Sequence numbers to ask for; kept to reuse its memory.
     wanted: Vec<u16>,
+    batch: Batch,
 }
 
 impl Conference {
@@ -115,6 +118,7 @@ impl Conference {
             last_padding: now,
             constraints_changed: false,
             wanted: Vec::with_capacity(256),
+            batch: Batch::default(),
         }
     }
 
@@ -369,6 +373,7 @@ impl Conference {
             return;
         };
         let Some(removed) = slot.take() else { return };
+        self.batch.forget(index);
         self.source_names.remove(&removed.description.name);
         self.routes.retain(|_, route| route.source != index);
         if let Some(owner) = self.endpoint_mut(removed.owner) {

@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
+use super::batch::{self, BatchedPacket};
 use super::egress::Egress;
 use super::endpoint::Endpoint;
 use super::media::ExtensionIds;
-use super::pacing::{self, Waiting};
+use super::pacing::Waiting;
 use super::send::{KeptExtensions, OVERHEAD, Outgoing, Turn};
 use super::source::Source;
 use super::{Conference, Route};
 use crate::cache::Arrival;
 use crate::codec::{Codec, VideoFacts, red};
 use crate::identifiers::{EndpointIndex, SourceIndex};
-use crate::projection::PacketView;
 use crate::rtp::{Header, HeaderFields, rewrite};
 use crate::speaker::loudness;
 
@@ -26,8 +26,8 @@ struct Incoming<'a> {
 }
 
 impl Conference {
-    /// Takes an unprotected RTP packet from `sender` and forwards it. The packet's bytes are
-    /// scratch afterwards.
+    /// Takes an unprotected RTP packet from `sender`. Sound is forwarded at once, video waits for
+    /// [`Conference::forward`]. The packet's bytes are scratch afterwards.
     pub fn handle_rtp<E: Egress>(
         &mut self,
         now: Instant,
@@ -92,7 +92,7 @@ impl Conference {
             codec,
         };
         if is_video {
-            self.forward_video(now, route, &incoming, egress);
+            self.take_video(now, route, &incoming, egress);
         } else {
             self.forward_audio(now, route, &incoming, egress);
         }
@@ -154,11 +154,11 @@ impl Conference {
         };
         let is_video = self.source(route.source).is_some_and(Source::is_video);
         if is_video {
-            self.forward_video(now, route, &incoming, egress);
+            self.take_video(now, route, &incoming, egress);
         }
     }
 
-    fn forward_video<E: Egress>(
+    fn take_video<E: Egress>(
         &mut self,
         now: Instant,
         route: Route,
@@ -210,41 +210,22 @@ impl Conference {
                 }
             }
         }
-        let view = PacketView {
-            header: &incoming.header,
-            sequence,
+        let packet = batch::Packet {
+            source: route.source,
             encoding: route.encoding,
-            facts: &facts,
-            structure: encoding.structure.as_deref(),
+            header: incoming.header,
+            sequence,
             arrival_milliseconds: now.saturating_duration_since(self.epoch).as_millis() as u64,
+            facts,
+            structure: encoding.structure.clone(),
         };
-        for subscriber in &source.subscribers {
-            let Some(receiver) = self
-                .endpoints
-                .get_mut(subscriber.endpoint.as_usize())
-                .and_then(Option::as_deref_mut)
-            else {
-                continue;
-            };
-            if is_padding {
-                receiver.video[subscriber.stream]
-                    .projection
-                    .skip(route.encoding, sequence);
-                continue;
-            }
-            let mut turn = Turn {
-                now,
-                receiver: subscriber.endpoint,
-                egress,
-                counters: &mut self.counters,
-            };
-            receiver.send_video(&mut turn, subscriber.stream, &view, incoming.payload, kept);
-            if receiver.pacer.is_waiting() {
-                self.next_paced.get_or_insert(now + pacing::INTERVAL);
-            }
-        }
+        self.batch
+            .push(packet, incoming.payload, kept, source.subscribers.len());
         if arrival == Arrival::AfterGap {
             self.send_nacks(now, route.source, route.encoding, egress);
+        }
+        if self.batch.is_full() {
+            self.forward(now, egress);
         }
     }
 
@@ -424,14 +405,17 @@ fn note_heights(
 
 impl Endpoint {
     /// Projects and sends one video packet.
-    fn send_video<E: Egress>(
+    pub(super) fn send_video<E: Egress>(
         &mut self,
         turn: &mut Turn<'_, E>,
         stream: usize,
-        view: &PacketView<'_>,
-        payload: &[u8],
-        kept: KeptExtensions<'_>,
+        packet: &BatchedPacket<'_>,
     ) {
+        let BatchedPacket {
+            view,
+            payload,
+            kept,
+        } = packet;
         if !self.is_ready || self.media.codec(view.header.payload_type).is_none() {
             return;
         }
@@ -474,7 +458,7 @@ impl Endpoint {
                 timestamp: rewrite.timestamp,
                 ssrc: stream.ssrc.0,
             },
-            kept,
+            kept: *kept,
             mid: stream.mid,
             payload,
             counters: Some((&view.facts.descriptor, rewrite)),

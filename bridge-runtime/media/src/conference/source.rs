@@ -1,5 +1,6 @@
 //! A source within the conference: its incoming streams and who gets it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cache::{NackGenerator, PacketStore, StoreLimits};
@@ -111,7 +112,7 @@ pub(super) struct Encoding {
     pub(super) reception: Reception,
     pub(super) meter: LayerMeter,
     pub(super) store: PacketStore,
-    pub(super) structure: Option<Box<av1::Structure>>,
+    pub(super) structure: Option<Arc<av1::Structure>>,
 }
 
 impl Encoding {

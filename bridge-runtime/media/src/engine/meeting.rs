@@ -21,6 +21,14 @@ impl Room for Conference {
         self.handle_rtp(now, sender, packet, egress);
     }
 
+    fn forward(&mut self, now: Instant, egress: &mut impl Egress) {
+        Self::forward(self, now, egress);
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        Self::waiting_bytes(self)
+    }
+
     fn receive_rtcp(
         &mut self,
         now: Instant,

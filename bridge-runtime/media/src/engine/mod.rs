@@ -33,7 +33,7 @@ use crate::transport::{
     Transport, TransportConfig, TransportError, TransportEvent, TransportOptions,
 };
 use endpoint::{ActiveChannel, Endpoint};
-use outbox::Arena;
+use outbox::{Arena, Departing};
 use routes::{RouteTable, RouteUse};
 use timers::{TimerKey, Timers};
 
@@ -479,7 +479,8 @@ impl<R: Room> Engine<R> {
     #[inline]
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
-        self.arena.pending_bytes()
+        let kept = self.touched.iter().filter_map(|index| self.room(*index));
+        self.arena.pending_bytes() + kept.map(Room::waiting_bytes).sum::<usize>()
     }
 
     /// Hands everything that waits to `sink`, media in runs. Conferences touched since the last
@@ -491,6 +492,8 @@ impl<R: Room> Engine<R> {
         let Self {
             conferences,
             arena,
+            touched,
+            counters,
             traffic,
             ..
         } = self;
@@ -505,6 +508,20 @@ impl<R: Room> Engine<R> {
             }
         }
         arena.reset();
+        for index in touched.iter() {
+            let conference = conferences
+                .get_mut(index.0 as usize)
+                .and_then(Option::as_mut);
+            if let Some(Conference {
+                room, endpoints, ..
+            }) = conference
+            {
+                let outboxes = Outboxes::new(*index, endpoints, arena, counters, traffic);
+                let mut departing = Departing::new(outboxes, sink);
+                room.forward(now, &mut departing);
+                departing.send();
+            }
+        }
         while let Some(index) = self.touched.pop() {
             if let Ok(conference) = self.conference_mut(index) {
                 conference.touched = false;

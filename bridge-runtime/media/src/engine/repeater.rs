@@ -46,6 +46,12 @@ impl Room for Repeater {
         }
     }
 
+    fn forward(&mut self, _now: Instant, _egress: &mut impl Egress) {}
+
+    fn waiting_bytes(&self) -> usize {
+        0
+    }
+
     fn receive_rtcp(
         &mut self,
         _now: Instant,

@@ -31,7 +31,7 @@ pub enum RoomOutput {
 /// messages and one timer out. Implementations never call back into the engine.
 pub trait Room {
     /// An authentic, decrypted RTP packet of `sender`. `packet` holds header, payload and padding
-    /// and is scratch afterwards.
+    /// and is scratch afterwards. What it leads to is sent now, or at the next [`Room::forward`].
     fn receive_rtp(
         &mut self,
         now: Instant,
@@ -40,6 +40,12 @@ pub trait Room {
         packet: &mut [u8],
         egress: &mut impl Egress,
     );
+
+    /// Sends what was kept of packets received since the last call.
+    fn forward(&mut self, now: Instant, egress: &mut impl Egress);
+
+    /// Bytes that the next [`Room::forward`] sends, about.
+    fn waiting_bytes(&self) -> usize;
 
     /// An authentic, decrypted compound RTCP packet of `sender`.
     fn receive_rtcp(

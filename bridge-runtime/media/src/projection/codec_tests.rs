@@ -1,5 +1,7 @@
 //! Scalable VP9 and AV1, and H.264 by generic rules.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::codec::Codec;
 use crate::codec::av1::tests::key_frame;
@@ -9,7 +11,7 @@ use crate::rtp::{HeaderFields, write_header};
 struct Feeder {
     codec: Codec,
     sequence: u64,
-    structure: Option<Box<av1::Structure>>,
+    structure: Option<Arc<av1::Structure>>,
     projection: Projection,
     sent: Vec<Rewrite>,
 }

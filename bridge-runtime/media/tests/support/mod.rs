@@ -301,6 +301,7 @@ impl World {
         if self.conference.next_timeout().is_some_and(|due| due <= now) {
             self.conference.handle_timeout(now, &mut self.egress);
         }
+        self.conference.forward(now, &mut self.egress);
         for (receiver, datagram) in self.egress.0.drain(..) {
             let found = self.participants.iter().position(|p| p.index == receiver);
             let Some(position) = found else { continue };
