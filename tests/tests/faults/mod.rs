@@ -156,9 +156,12 @@ pub(crate) fn wait_until(lab: &Lab, host: &str, command: &str) {
     on(lab, host, &line);
 }
 
-/// Waits until the focus is logged in: its absence is another fault than the one to be looked at.
+/// Waits until the focus is back with both of its connections, its account's and its component's:
+/// its absence is another fault than the one to be looked at.
 #[track_caller]
 pub(crate) fn wait_for_focus(lab: &Lab) {
-    let command = "curl -s http://127.0.0.1:8888/debug | grep -q '\"jid\": *\"focus@'";
-    wait_until(lab, "h1", command);
+    let connected =
+        |jid: &str| format!("curl -s http://127.0.0.1:8888/debug | grep -q '\"jid\": *\"{jid}'");
+    let both = format!("{} && {}", connected("focus@"), connected("focus[.]"));
+    wait_until(lab, "h1", &both);
 }
