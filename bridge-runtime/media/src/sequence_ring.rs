@@ -4,9 +4,9 @@
 //! a lap that pushed out nothing but entries far older. Between the two it allocates nothing. Entries
 //! know their number and their time; where they have a niche, empty places cost nothing.
 
-/// A lap of entries so many times as old as is wanted makes the ring smaller: no less than four,
-/// so that the half still holds twice what is wanted.
-const FAR_OLDER: u32 = 4;
+/// Age of what is pushed out, in percent of what is wanted, at which half the ring would do; more
+/// than 200, lest it grow again at once.
+const FAR_OLDER: u32 = 220;
 
 /// Something a [`SequenceRing`] holds.
 pub(crate) trait Entry: Copy {
@@ -58,7 +58,7 @@ impl<T: Entry, const FEWEST: usize, const MOST: usize> SequenceRing<T, FEWEST, M
     /// Fits the size to the age of what is about to be pushed out; tells whether it changed.
     fn fit(&mut self, age: u32, wanted: u32, now: u32) -> bool {
         let places = self.places.len();
-        if age < wanted.saturating_mul(FAR_OLDER) {
+        if u64::from(age) * 100 < u64::from(wanted) * u64::from(FAR_OLDER) {
             self.stale = 0;
             let grows = age < wanted && places < MOST;
             if grows {
@@ -111,6 +111,11 @@ impl<T: Entry, const FEWEST: usize, const MOST: usize> SequenceRing<T, FEWEST, M
     /// Forgets everything and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.places.fill(None);
+    }
+
+    /// Bytes of memory held.
+    pub(crate) const fn memory(&self) -> usize {
+        self.places.capacity() * size_of::<Option<T>>()
     }
 
     /// Number of places.

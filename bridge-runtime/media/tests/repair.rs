@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use jitctl_media::cache::StoreLimits;
+use jitctl_media::cache::PacketStore;
 use support::World;
 
 /// Two participants, the first of whom watches the second.
@@ -37,6 +37,23 @@ fn losses_on_the_way_down_are_repaired_from_the_cache() {
     assert!(client.retransmissions > 50, "{}", client.retransmissions);
     let counters = world.conference.counters();
     assert!(counters.nack_misses * 20 < counters.nacked, "{counters:?}");
+}
+
+#[test]
+fn losses_behind_a_long_way_are_repaired_from_the_cache() {
+    let mut world = watching();
+    let participant = &mut world.participants[0];
+    participant.up.delay = Duration::from_millis(150);
+    participant.down.delay = Duration::from_millis(150);
+    world.run(5_000);
+    let before = world.conference.counters();
+    world.participants[0].down.loss = 100;
+    world.run(10_000);
+    let counters = world.conference.counters();
+    let nacked = counters.nacked - before.nacked;
+    let misses = counters.nack_misses - before.nack_misses;
+    assert!(nacked > 50, "{nacked}");
+    assert!(misses * 20 < nacked, "{misses} of {nacked}");
 }
 
 #[test]
@@ -175,6 +192,37 @@ fn senders_get_reports_and_transport_feedback() {
     );
 }
 
+/// Bytes kept of what the second participant sends.
+fn kept(world: &mut World) -> u64 {
+    let snapshot = world.conference.snapshot(world.now);
+    let sources = snapshot["sources"].as_array();
+    sources
+        .into_iter()
+        .flatten()
+        .filter(|source| source["name"] == world.video_name(1))
+        .filter_map(|source| source["store_bytes"].as_u64())
+        .sum()
+}
+
+#[test]
+fn what_nobody_gets_is_not_kept() {
+    let mut world = watching();
+    world.ignore_sender_constraints = true;
+    world.run(5_000);
+    let all = kept(&mut world);
+    assert!(all > 50_000, "{all}");
+    world.constrain(0, -1, 180, &[]);
+    world.run(5_000);
+    let lowest = kept(&mut world);
+    assert!(lowest > 0 && lowest * 3 < all, "{lowest} of {all}");
+    world.constrain(0, 0, 720, &[]);
+    world.run(2_000);
+    assert_eq!(kept(&mut world), 0);
+    world.constrain(0, -1, 720, &[]);
+    world.run(5_000);
+    assert!(kept(&mut world) > 50_000);
+}
+
 #[test]
 fn caches_stay_within_their_bounds() {
     let mut world = watching();
@@ -182,7 +230,7 @@ fn caches_stay_within_their_bounds() {
     let snapshot = world.conference.snapshot(world.now);
     for source in snapshot["sources"].as_array().unwrap() {
         let bytes = source["store_bytes"].as_u64().unwrap();
-        let bound = 3 * (StoreLimits::default().bytes + 64 * 1024) as u64;
+        let bound = 3 * (PacketStore::MOST_BYTES + 64 * 1024) as u64;
         assert!(bytes <= bound, "{bytes}");
     }
 }

@@ -61,9 +61,9 @@ impl LayerChoices {
             .map(|layer| candidate.priced(*layer))
             .collect();
         let mut choices = if candidate.video_type == VideoType::Desktop {
-            Self::for_desktop(&active, candidate)
+            Self::for_desktop(active, candidate)
         } else {
-            Self::for_camera(&active, candidate)
+            Self::for_camera(active, candidate)
         };
         if candidate.constraints.is_off() {
             choices.layers.clear();
@@ -73,7 +73,7 @@ impl LayerChoices {
         choices
     }
 
-    fn for_camera(active: &[Layer], candidate: &Candidate) -> Self {
+    fn for_camera(mut layers: Vec<Layer>, candidate: &Candidate) -> Self {
         let constraints = candidate.constraints;
         let is_large = constraints.max_height < 0 || constraints.max_height > 180;
         let (preferred_height, preferred_rate) = if is_large {
@@ -81,17 +81,12 @@ impl LayerChoices {
         } else {
             (-1, -1.0)
         };
-        let lowest = active.iter().map(|layer| layer.height).min().unwrap_or(0);
-        let layers: Vec<Layer> = active
-            .iter()
-            .filter(|layer| {
-                layer.height == lowest
-                    || (layer.height < preferred_height && constraints.admits_height(layer.height))
-                    || (constraints.admits_height(layer.height)
-                        && layer.frame_rate >= preferred_rate)
-            })
-            .copied()
-            .collect();
+        let lowest = layers.iter().map(|layer| layer.height).min().unwrap_or(0);
+        layers.retain(|layer| {
+            layer.height == lowest
+                || (constraints.admits_height(layer.height)
+                    && (layer.height < preferred_height || layer.frame_rate >= preferred_rate))
+        });
         let preferred = layers
             .iter()
             .rposition(|layer| !is_large || layer.height <= preferred_height)
@@ -105,15 +100,14 @@ impl LayerChoices {
         }
     }
 
-    fn for_desktop(active: &[Layer], candidate: &Candidate) -> Self {
-        let mut layers: Vec<Layer> = active
-            .iter()
-            .filter(|layer| candidate.constraints.admits_height(layer.height))
-            .copied()
-            .collect();
-        if layers.is_empty() {
-            let lowest = active.iter().map(|layer| layer.height).min().unwrap_or(0);
-            layers.extend(active.iter().filter(|layer| layer.height == lowest));
+    fn for_desktop(mut layers: Vec<Layer>, candidate: &Candidate) -> Self {
+        let constraints = candidate.constraints;
+        let admits = |layer: &Layer| constraints.admits_height(layer.height);
+        if layers.iter().any(admits) {
+            layers.retain(admits);
+        } else {
+            let lowest = layers.iter().map(|layer| layer.height).min().unwrap_or(0);
+            layers.retain(|layer| layer.height == lowest);
         }
         let top = layers.iter().map(|layer| layer.height).max().unwrap_or(0);
         let oversend = layers

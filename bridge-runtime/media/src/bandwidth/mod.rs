@@ -104,7 +104,7 @@ impl BandwidthEstimator {
             estimate: config.start,
             has_feedback: false,
             stated: None,
-            batch: Vec::with_capacity(256),
+            batch: Vec::new(),
             config,
         }
     }
@@ -247,9 +247,9 @@ impl BandwidthEstimator {
         self.has_feedback || self.stated.is_some()
     }
 
-    /// Smoothed round trip of feedback.
-    pub const fn round_trip(&self) -> Duration {
-        self.round_trip
+    /// Smoothed round trip of feedback, the wait for it included; `None` before the first.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.has_feedback.then_some(self.round_trip)
     }
 
     /// Whether the path was found full a moment ago: its queue wants to drain.

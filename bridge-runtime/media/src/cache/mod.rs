@@ -2,7 +2,7 @@
 //!
 //! Packets are kept once per incoming stream, not once per receiver. A receiver's log says how
 //! each was rewritten for it, so that a retransmission carries exactly what was sent first. All
-//! memory is bounded and grows only with the rate of the stream.
+//! memory is bounded and follows the rate of the stream and the round trips of its receivers.
 
 mod nack;
 mod sent;
@@ -10,4 +10,32 @@ mod store;
 
 pub use nack::{Arrival, NackGenerator};
 pub use sent::{NotResent, SentLog, SentPacket};
-pub use store::{PacketStore, StoreLimits, StoredPacket};
+pub use store::{PacketStore, StoredPacket};
+
+use std::time::Duration;
+
+/// A packet may wait so long before it leaves; only then its receiver can miss it.
+pub const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// However long round trips are, what is older is not worth its memory.
+const MOST_WANTED: Duration = Duration::from_secs(1);
+
+/// Age that packets, and how they were sent, should reach before they make room: a receiver asks within
+/// a round trip of the loss, and again when that was lost as well.
+pub fn wanted_age(round_trip: Duration) -> Duration {
+    (LONGEST_WAIT + round_trip * 3).min(MOST_WANTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_kept_for_the_wait_and_three_round_trips_but_no_longer_than_a_second() {
+        let ages = [0, 50, 100, 400].map(|milliseconds| {
+            let round_trip = Duration::from_millis(milliseconds);
+            wanted_age(round_trip).as_millis()
+        });
+        assert_eq!(ages, [250, 400, 550, 1_000]);
+    }
+}

@@ -54,7 +54,7 @@ impl NackGenerator {
         Self {
             highest: None,
             received: [0; WINDOW as usize / 64],
-            missing: Vec::with_capacity(MOST_MISSING),
+            missing: Vec::new(),
             restart: None,
         }
     }

@@ -3,14 +3,13 @@
 use std::num::NonZeroU8;
 use std::time::{Duration, Instant};
 
+use super::MOST_WANTED;
 use crate::projection::Rewrite;
 use crate::sequence_ring::{Entry, SequenceRing};
 
-/// Entries at first and at most; at 30 video packets a second the first is two seconds.
-const FEWEST: usize = 64;
+/// Entries at first and at most; at 30 video packets a second the first is a second.
+const FEWEST: usize = 32;
 const MOST: usize = 512;
-/// Age that entries should reach before they make room.
-const WANTED_AGE_MILLISECONDS: u32 = 1000;
 
 /// One packet as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +81,8 @@ impl Entry for Kept {
 #[derive(Debug)]
 pub struct SentLog {
     epoch: Instant,
+    /// Age that entries should reach before they make room, milliseconds.
+    wanted: u32,
     packets: SequenceRing<Kept, FEWEST, MOST>,
 }
 
@@ -90,6 +91,7 @@ impl SentLog {
     pub const fn new(epoch: Instant) -> Self {
         Self {
             epoch,
+            wanted: MOST_WANTED.as_millis() as u32,
             packets: SequenceRing::new(),
         }
     }
@@ -98,11 +100,16 @@ impl SentLog {
         now.saturating_duration_since(self.epoch).as_millis() as u32
     }
 
+    /// Sets the age that entries should reach before they make room.
+    pub const fn set_wanted_age(&mut self, age: Duration) {
+        self.wanted = age.as_millis() as u32;
+    }
+
     /// Notes a packet. Allocates only when the size follows the rate.
     pub fn insert(&mut self, now: Instant, rewrite: Rewrite, encoding: u8, input: u64) {
         let now = self.milliseconds(now);
         let packet = Kept::new(&rewrite, encoding, input, now);
-        self.packets.insert(packet, WANTED_AGE_MILLISECONDS);
+        self.packets.insert(packet, self.wanted);
     }
 
     /// Finds what was sent with `sequence`, unless it was sent less than `holdoff` ago; marks it

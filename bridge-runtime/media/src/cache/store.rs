@@ -1,49 +1,70 @@
 //! The last packets of one incoming stream.
+//!
+//! Their bytes lie one after the other in chunks of one size, so that memory follows the rate in small
+//! steps, up and down: when a chunk is full the oldest one is written anew if all in it is old
+//! enough, and another is taken if it is not.
 
+use std::collections::VecDeque;
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
-/// Bounds of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoreLimits {
-    /// Most packets kept.
-    pub packets: usize,
-    /// Most bytes kept.
-    pub bytes: usize,
-    /// Longest time a packet is kept.
-    pub age: Duration,
-    /// Age that packets should reach before they make room; the store grows towards its bounds
-    /// until they do.
-    pub wanted_age: Duration,
-}
+use crate::sequence_ring::{Entry, SequenceRing};
 
-impl Default for StoreLimits {
-    fn default() -> Self {
-        Self {
-            packets: 512,
-            bytes: 512 * 1024,
-            age: Duration::from_secs(15),
-            wanted_age: Duration::from_millis(600),
-        }
-    }
-}
+/// Most packets kept, and places for them at first.
+const MOST_PACKETS: usize = 512;
+const FEWEST_PACKETS: usize = 16;
+/// Bytes of one chunk; what does not fit into the rest of it leaves that unused.
+const CHUNK: usize = 8 * 1024;
+const MOST_CHUNKS: usize = 64;
+/// Chunks that stay however old they are: what comes after a pause is not to push out at once what
+/// came before it.
+const FEWEST_CHUNKS: usize = 2;
+/// Longest time a packet is kept.
+const MOST_MILLISECONDS: u32 = 15_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    sequence: u64,
-    /// Position in the endless byte stream of which the ring shows the end.
-    position: u64,
-    length: u32,
-    arrival: Instant,
+    /// Unwrapped sequence number, low half.
+    sequence: u32,
+    /// Milliseconds of the store's clock.
+    arrival: u32,
+    /// Number of the chunk, and where in it.
+    chunk: u16,
+    offset: u16,
+    length: NonZeroU16,
 }
 
-/// Ring of packets by sequence number over a ring of bytes.
+const _: () = assert!(size_of::<Option<Slot>>() == 16);
+
+impl Entry for Slot {
+    fn sequence(&self) -> u16 {
+        self.sequence as u16
+    }
+
+    fn time(&self) -> u32 {
+        self.arrival
+    }
+}
+
+#[derive(Debug)]
+struct Chunk {
+    bytes: Box<[u8]>,
+    used: usize,
+    /// Arrival of the last packet in it.
+    newest: u32,
+}
+
+/// Ring of packets by sequence number over chunks of bytes.
 #[derive(Debug)]
 pub struct PacketStore {
-    limits: StoreLimits,
-    slots: Vec<Option<Slot>>,
-    bytes: Vec<u8>,
-    /// Bytes ever written, lost ends of the ring included.
-    written: u64,
+    epoch: Instant,
+    /// Age that packets should reach before they make room, milliseconds; zero keeps none.
+    wanted: u32,
+    packets: SequenceRing<Slot, FEWEST_PACKETS, MOST_PACKETS>,
+    /// The oldest first.
+    chunks: VecDeque<Chunk>,
+    /// Number of the oldest; they are numbered in turn.
+    first: u16,
 }
 
 /// A packet found in the store.
@@ -51,145 +72,140 @@ pub struct PacketStore {
 pub struct StoredPacket<'a> {
     /// As it arrived, unprotected.
     pub bytes: &'a [u8],
-    /// Unwrapped sequence number.
-    pub sequence: u64,
+    /// Unwrapped sequence number, low half.
+    pub sequence: u32,
 }
 
 impl PacketStore {
-    /// Starts empty and without memory.
-    pub const fn new(limits: StoreLimits) -> Self {
+    /// Most bytes of packets.
+    pub const MOST_BYTES: usize = CHUNK * MOST_CHUNKS;
+
+    /// Starts without memory, and keeps nothing until that is wanted.
+    pub const fn new(epoch: Instant) -> Self {
         Self {
-            limits,
-            slots: Vec::new(),
-            bytes: Vec::new(),
-            written: 0,
+            epoch,
+            wanted: 0,
+            packets: SequenceRing::new(),
+            chunks: VecDeque::new(),
+            first: 0,
         }
     }
 
     /// Bytes of memory held.
     pub fn memory(&self) -> usize {
-        self.bytes.capacity() + self.slots.capacity() * size_of::<Option<Slot>>()
+        self.chunks.len() * CHUNK + self.packets.memory()
     }
 
-    /// Keeps a packet. Allocates only while the store still grows.
+    fn milliseconds(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.epoch).as_millis() as u32
+    }
+
+    /// Whether packets are kept at all.
+    pub const fn is_wanted(&self) -> bool {
+        self.wanted > 0
+    }
+
+    /// Sets the age that packets should reach before they make room, zero for a stream that nobody
+    /// gets, and gives back what is too old for anybody.
+    pub fn set_wanted_age(&mut self, now: Instant, age: Duration) {
+        self.wanted = age.as_millis() as u32;
+        let time = self.milliseconds(now);
+        let longest = if self.wanted > 0 {
+            MOST_MILLISECONDS
+        } else {
+            0
+        };
+        while self
+            .chunks
+            .front()
+            .is_some_and(|oldest| time.wrapping_sub(oldest.newest) >= longest)
+        {
+            self.forget_oldest();
+        }
+        if self.chunks.is_empty() {
+            self.packets = SequenceRing::new();
+            self.chunks = VecDeque::new();
+        }
+    }
+
+    fn forget_oldest(&mut self) -> Option<Chunk> {
+        let oldest = self.chunks.pop_front()?;
+        self.first = self.first.wrapping_add(1);
+        Some(oldest)
+    }
+
+    /// Keeps a packet. Allocates only while the store follows the rate.
     pub fn insert(&mut self, now: Instant, sequence: u64, packet: &[u8]) {
-        if packet.len() > self.limits.bytes / 8 {
+        let length = u16::try_from(packet.len()).ok().and_then(NonZeroU16::new);
+        let Some(length) = length.filter(|_| self.wanted > 0 && packet.len() <= CHUNK) else {
             return;
+        };
+        let arrival = self.milliseconds(now);
+        let is_full = |chunk: &Chunk| CHUNK - chunk.used < packet.len();
+        if self.chunks.back().is_none_or(is_full) {
+            self.start_chunk(arrival);
         }
-        self.grow_slots(now, sequence);
-        self.grow_bytes(now, packet.len());
-        let capacity = self.bytes.len();
-        let mut offset = (self.written % capacity as u64) as usize;
-        if offset + packet.len() > capacity {
-            // A packet is never split: the end of the ring stays unused this time.
-            self.written += (capacity - offset) as u64;
-            offset = 0;
+        let number = self.first.wrapping_add(self.chunks.len() as u16 - 1);
+        let Some(chunk) = self.chunks.back_mut() else {
+            return;
+        };
+        let slot = Slot {
+            sequence: sequence as u32,
+            arrival,
+            chunk: number,
+            offset: chunk.used as u16,
+            length,
+        };
+        chunk.bytes[chunk.used..chunk.used + packet.len()].copy_from_slice(packet);
+        chunk.used += packet.len();
+        chunk.newest = arrival;
+        self.packets.insert(slot, self.wanted);
+    }
+
+    fn start_chunk(&mut self, now: u32) {
+        let wanted = self.wanted;
+        // A little more than is wanted is no reason to give memory back and soon to take it again.
+        let surplus = wanted + wanted / 8;
+        let is_older = |chunk: &Chunk, age| now.wrapping_sub(chunk.newest) >= age;
+        while self.chunks.len() > FEWEST_CHUNKS && is_older(&self.chunks[1], surplus) {
+            self.forget_oldest();
         }
-        self.bytes[offset..offset + packet.len()].copy_from_slice(packet);
-        let index = sequence as usize % self.slots.len();
-        self.slots[index] = Some(Slot {
-            sequence,
-            position: self.written,
-            length: packet.len() as u32,
-            arrival: now,
+        let oldest_goes = self.chunks.len() >= MOST_CHUNKS
+            || self.chunks.len() >= FEWEST_CHUNKS && is_older(&self.chunks[0], wanted);
+        let reused = if oldest_goes {
+            self.forget_oldest()
+        } else {
+            None
+        };
+        self.chunks.push_back(Chunk {
+            bytes: reused.map_or_else(|| vec![0; CHUNK].into(), |chunk| chunk.bytes),
+            used: 0,
+            newest: now,
         });
-        self.written += packet.len() as u64;
-    }
-
-    fn grow_slots(&mut self, now: Instant, sequence: u64) {
-        if self.slots.is_empty() {
-            self.slots.resize(32.min(self.limits.packets.max(1)), None);
-        }
-        loop {
-            let evicted = self.slots[sequence as usize % self.slots.len()];
-            let is_young = evicted.is_some_and(|slot| {
-                now.saturating_duration_since(slot.arrival) < self.limits.wanted_age
-            });
-            if !is_young || self.slots.len() * 2 > self.limits.packets {
-                return;
-            }
-            let old = std::mem::take(&mut self.slots);
-            self.slots.resize(old.len() * 2, None);
-            for slot in old.into_iter().flatten() {
-                let index = slot.sequence as usize % self.slots.len();
-                self.slots[index] = Some(slot);
-            }
-        }
-    }
-
-    fn grow_bytes(&mut self, now: Instant, length: usize) {
-        let capacity = self.bytes.len();
-        if capacity == 0 {
-            self.bytes
-                .resize((16 * 1024).max(length * 8).min(self.limits.bytes), 0);
-            return;
-        }
-        if capacity * 2 > self.limits.bytes {
-            return;
-        }
-        // The packet about to be overwritten is the oldest; look at whose time it is.
-        let horizon = (self.written + length as u64 * 2).saturating_sub(capacity as u64);
-        let overwrites_young = self.written >= capacity as u64
-            && self.slots.iter().flatten().any(|slot| {
-                slot.position < horizon
-                    && slot.position + capacity as u64 >= self.written
-                    && now.saturating_duration_since(slot.arrival) < self.limits.wanted_age
-            });
-        if overwrites_young {
-            self.relocate(capacity * 2);
-        }
-    }
-
-    /// Moves everything still valid into a ring of `capacity` bytes.
-    fn relocate(&mut self, capacity: usize) {
-        let old_bytes = std::mem::replace(&mut self.bytes, vec![0; capacity]);
-        let old_written = self.written;
-        let mut order: Vec<usize> = (0..self.slots.len())
-            .filter(|index| self.slots[*index].is_some())
-            .collect();
-        order.sort_by_key(|index| self.slots[*index].map(|slot| slot.position));
-        self.written = 0;
-        for index in order {
-            let Some(slot) = self.slots[index] else {
-                continue;
-            };
-            let length = slot.length as usize;
-            if old_written - slot.position > old_bytes.len() as u64 {
-                self.slots[index] = None;
-                continue;
-            }
-            let from = (slot.position % old_bytes.len() as u64) as usize;
-            let to = self.written as usize;
-            self.bytes[to..to + length].copy_from_slice(&old_bytes[from..from + length]);
-            self.slots[index] = Some(Slot {
-                position: self.written,
-                ..slot
-            });
-            self.written += length as u64;
-        }
     }
 
     /// Finds a packet by the sequence number on the wire.
     pub fn get_low(&self, now: Instant, sequence: u16) -> Option<StoredPacket<'_>> {
-        // The number of slots is a power of two well below the numbers', so the slot is the same.
-        let index = usize::from(sequence).checked_rem(self.slots.len())?;
-        let slot = self.slots[index].filter(|slot| slot.sequence as u16 == sequence)?;
-        self.get(now, slot.sequence)
-    }
-
-    /// Finds a packet by its sequence number, if it is still there.
-    pub fn get(&self, now: Instant, sequence: u64) -> Option<StoredPacket<'_>> {
-        let index = (sequence as usize).checked_rem(self.slots.len())?;
-        let slot = self.slots[index].filter(|slot| slot.sequence == sequence)?;
-        let is_overwritten = self.written - slot.position > self.bytes.len() as u64;
-        if is_overwritten || now.saturating_duration_since(slot.arrival) > self.limits.age {
+        let slot = self.packets.get(sequence)?;
+        if self.milliseconds(now).wrapping_sub(slot.arrival) > MOST_MILLISECONDS {
             return None;
         }
-        let offset = (slot.position % self.bytes.len() as u64) as usize;
+        let chunk = self
+            .chunks
+            .get(usize::from(slot.chunk.wrapping_sub(self.first)))?;
+        let start = usize::from(slot.offset);
         Some(StoredPacket {
-            bytes: self.bytes.get(offset..offset + slot.length as usize)?,
-            sequence,
+            bytes: chunk
+                .bytes
+                .get(start..start + usize::from(slot.length.get()))?,
+            sequence: slot.sequence,
         })
+    }
+
+    /// Finds a packet by its unwrapped sequence number, if it is still there.
+    pub fn get(&self, now: Instant, sequence: u64) -> Option<StoredPacket<'_>> {
+        self.get_low(now, sequence as u16)
+            .filter(|packet| packet.sequence == sequence as u32)
     }
 }
 
@@ -198,47 +214,94 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const WANTED: Duration = Duration::from_millis(500);
+
+    fn store(start: Instant) -> PacketStore {
+        let mut store = PacketStore::new(start);
+        store.set_wanted_age(start, WANTED);
+        store
+    }
+
+    /// Feeds packets of `length` bytes, one every `interval`, for `time`; returns the end.
+    fn feed(
+        store: &mut PacketStore,
+        from: Instant,
+        first: u64,
+        (length, interval, time): (usize, Duration, Duration),
+    ) -> (Instant, u64) {
+        let (mut now, mut sequence) = (from, first);
+        while now < from + time {
+            store.insert(now, sequence, &vec![sequence as u8; length]);
+            (now, sequence) = (now + interval, sequence + 1);
+        }
+        (now, sequence)
+    }
+
     #[test]
     fn a_packet_is_found_until_it_is_too_old() {
         let start = Instant::now();
-        let mut store = PacketStore::new(StoreLimits::default());
+        let mut store = store(start);
         store.insert(start, 7, &[1, 2, 3]);
         assert_eq!(store.get(start, 7).unwrap().bytes, [1, 2, 3]);
         assert!(store.get(start, 8).is_none());
+        assert!(store.get(start, 7 + (1 << 16)).is_none());
         assert!(store.get(start + Duration::from_secs(16), 7).is_none());
     }
 
     #[test]
-    fn memory_follows_the_rate_and_stays_within_its_bounds() {
+    fn memory_follows_the_rate_up_and_down_and_keeps_what_is_wanted() {
         let start = Instant::now();
-        let limits = StoreLimits::default();
-        let mut slow = PacketStore::new(limits);
-        let mut fast = PacketStore::new(limits);
-        for packet in 0..2_000 {
-            let now = start + Duration::from_millis(packet * 20);
-            slow.insert(now, packet, &[0; 200]);
+        let mut store = store(start);
+        let second = Duration::from_secs(1);
+        // 1.6 Mbit/s: half a second is 100,000 bytes.
+        let fast = (1_000, Duration::from_millis(5), second * 5);
+        let (now, next) = feed(&mut store, start, 1, fast);
+        assert!(store.memory() < 125_000, "{}", store.memory());
+        for back in 1..=100 {
+            assert!(store.get(now, next - back).is_some(), "{back}");
         }
-        for packet in 0..20_000 {
-            let now = start + Duration::from_micros(packet * 200);
-            fast.insert(now, packet, &[0; 1200]);
+        let slow = (250, Duration::from_millis(20), second * 20);
+        let (now, next) = feed(&mut store, now, next, slow);
+        assert!(store.memory() < 35_000, "{}", store.memory());
+        for back in 1..=25 {
+            assert!(store.get(now, next - back).is_some(), "{back}");
         }
-        assert!(slow.memory() < 24 * 1024, "{}", slow.memory());
-        assert!(
-            fast.memory() <= limits.bytes + 48 * 512,
-            "{}",
-            fast.memory()
-        );
-        assert!(fast.get(start, 19_999).is_some());
+    }
+
+    #[test]
+    fn memory_has_a_bound() {
+        let start = Instant::now();
+        let mut store = store(start);
+        let torrent = (1_200, Duration::from_micros(100), Duration::from_secs(1));
+        feed(&mut store, start, 0, torrent);
+        let slots = MOST_PACKETS * size_of::<Slot>();
+        assert_eq!(store.memory(), PacketStore::MOST_BYTES + slots);
+    }
+
+    #[test]
+    fn a_stream_that_ended_or_that_nobody_gets_holds_no_memory() {
+        let start = Instant::now();
+        let mut store = store(start);
+        let second = Duration::from_secs(1);
+        let (now, next) = feed(&mut store, start, 0, (1_000, second / 100, second));
+        store.set_wanted_age(now + second * 14, WANTED);
+        assert!(store.get(now, next - 1).is_some());
+        store.set_wanted_age(now + second * 16, WANTED);
+        assert_eq!(store.memory(), 0);
+        store.insert(now, next, &[1; 100]);
+        store.set_wanted_age(now, Duration::ZERO);
+        assert_eq!(store.memory(), 0);
+        store.insert(now, next, &[1; 100]);
+        assert_eq!(store.memory(), 0);
     }
 
     proptest! {
         #[test]
         fn what_is_found_is_what_was_put_in(
-            packets in proptest::collection::vec((1_usize..1300, 0_u64..30), 1..150)
+            packets in proptest::collection::vec((1_usize..1300, 0_u64..30), 1..400)
         ) {
             let start = Instant::now();
-            let limits = StoreLimits { bytes: 64 * 1024, packets: 64, ..StoreLimits::default() };
-            let mut store = PacketStore::new(limits);
+            let mut store = store(start);
             let mut time = 0;
             for (sequence, (length, milliseconds)) in packets.iter().enumerate() {
                 time += milliseconds;

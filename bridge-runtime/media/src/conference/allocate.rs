@@ -62,9 +62,8 @@ impl Conference {
         }
         let settings = endpoint.settings.clone();
         let last_n = endpoint.last_n();
-        let order: Vec<EndpointIndex> = self.speech.as_slice().to_vec();
-        let mut ranked: Vec<(usize, bool, usize, SourceIndex)> = Vec::new();
-        for (speech_rank, owner) in order.into_iter().enumerate() {
+        let mut ranked = Vec::new();
+        for (speech_rank, owner) in self.speech.as_slice().iter().copied().enumerate() {
             if owner == receiver {
                 continue;
             }
@@ -80,20 +79,16 @@ impl Conference {
                     continue;
                 };
                 let is_off = !source.video_type.is_enabled() || shows_nothing;
-                ranked.push((settings.rank(source.name()), is_off, speech_rank, *index));
+                let rank = (is_off, settings.rank(source.name()), speech_rank);
+                let current = endpoint.video_stream(*index);
+                let current = current.and_then(|stream| endpoint.video[stream].projection.target());
+                ranked.push((rank, *index, current));
             }
         }
         // Disabled ones last, then stage, selection and speech.
-        ranked.sort_by_key(|(rank, is_off, speech, _)| (*is_off, *rank, *speech));
+        ranked.sort_by_key(|(rank, ..)| *rank);
         let mut candidates: Vec<Candidate> = Vec::with_capacity(ranked.len());
-        let current = |index| {
-            let endpoint = self.endpoint(receiver)?;
-            endpoint.video[endpoint.video_stream(index)?]
-                .projection
-                .target()
-        };
-        let current: Vec<_> = ranked.iter().map(|(.., index)| current(*index)).collect();
-        for ((_, is_off, _, index), current) in ranked.into_iter().zip(current) {
+        for ((is_off, ..), index, current) in ranked {
             let Some(source) = self.source_mut(index) else {
                 continue;
             };
@@ -158,7 +153,7 @@ impl Conference {
             );
         }
         self.set_targets(receiver, allocation);
-        self.update_subscriptions(receiver);
+        self.update_subscriptions(now, receiver);
         self.tell_forwarded(receiver, allocation);
     }
 
@@ -179,7 +174,7 @@ impl Conference {
     }
 
     /// Makes the sources' lists of receivers agree with the receiver's targets.
-    fn update_subscriptions(&mut self, receiver: EndpointIndex) {
+    fn update_subscriptions(&mut self, now: Instant, receiver: EndpointIndex) {
         let Some(endpoint) = self
             .endpoints
             .get(receiver.as_usize())
@@ -210,6 +205,9 @@ impl Conference {
                     source.subscribers.swap_remove(known);
                 }
                 (None, None) => {}
+            }
+            if let Some(stream) = stream {
+                source.begin_to_keep(now, endpoint, stream);
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::bandwidth::BandwidthConfig;
-use crate::cache::StoreLimits;
 use crate::identifiers::EndpointId;
 
 /// Settings of a conference; the defaults are those Jitsi's bridge uses.
@@ -21,8 +20,6 @@ pub struct ConferenceConfig {
     pub audio_slots: usize,
     /// Forward only this many of the loudest (and the dominant speaker).
     pub loudest: Option<usize>,
-    /// Bounds of the packet store of one video stream.
-    pub store: StoreLimits,
     /// Endpoint without any packet for this long is inactive.
     pub inactivity: Duration,
     /// Endpoint that never sent a packet is inactive after this long.
@@ -48,7 +45,6 @@ impl Default for ConferenceConfig {
             video_slots: 50,
             audio_slots: 50,
             loudest: None,
-            store: StoreLimits::default(),
             inactivity: Duration::from_secs(8),
             first_packet_timeout: Duration::from_secs(15),
             expiry: Duration::from_secs(60),

@@ -6,7 +6,7 @@ use super::Conference;
 use super::egress::Egress;
 use super::endpoint::Endpoint;
 use super::send::{KeptExtensions, Outgoing, Turn};
-use crate::cache::{NotResent, StoredPacket};
+use crate::cache::NotResent;
 use crate::codec::{Codec, VideoFacts};
 use crate::identifiers::{EndpointIndex, SourceIndex, Ssrc};
 use crate::projection::{PacketView, Rewrite};
@@ -450,23 +450,23 @@ impl Endpoint {
         let found = reserved.and_then(|(number, input)| {
             let encoding = source.encodings.get(usize::from(number))?;
             let stored = encoding.store.get(turn.now, input)?;
-            Some((number, encoding, stored))
+            Some((number, input, encoding, stored.bytes))
         });
-        let Some((number, encoding, stored)) = found else {
+        let Some((number, input, encoding, stored)) = found else {
             turn.counters.nack_misses += 1;
             return;
         };
-        let rewrite = self.project_late(turn.now, position, number, encoding, &stored);
+        let rewrite = self.project_late(turn.now, position, (number, input), encoding, stored);
         if let Some(rewrite) = rewrite {
             // It overtook the key frame it belongs to.
             self.video[position]
                 .sent
-                .insert(turn.now, rewrite, number, stored.sequence);
-            self.send_stored(turn, position, stored.bytes, &rewrite, Purpose::Repair);
+                .insert(turn.now, rewrite, number, input);
+            self.send_stored(turn, position, stored, &rewrite, Purpose::Repair);
             return;
         }
         let stream = &mut self.video[position];
-        stream.projection.close_reserved(stored.sequence);
+        stream.projection.close_reserved(input);
         // The packet is here but was left out: an empty packet closes the gap.
         let timestamp = stream.projection.highest_timestamp();
         let outgoing = Outgoing {
@@ -492,19 +492,19 @@ impl Endpoint {
         &mut self,
         now: Instant,
         position: usize,
-        number: u8,
+        (number, sequence): (u8, u64),
         encoding: &super::source::Encoding,
-        stored: &StoredPacket<'_>,
+        stored: &[u8],
     ) -> Option<Rewrite> {
-        let header = Header::parse(stored.bytes).ok()?;
-        let payload = &stored.bytes[header.payload(stored.bytes).ok()?];
+        let header = Header::parse(stored).ok()?;
+        let payload = &stored[header.payload(stored).ok()?];
         let codec = self.media.codec(header.payload_type)?;
-        let kept = KeptExtensions::read(&header, stored.bytes, self.media.extensions);
+        let kept = KeptExtensions::read(&header, stored, self.media.extensions);
         let mut structure = encoding.structure.clone();
         let facts = VideoFacts::parse(codec, payload, kept.dependency_descriptor, &mut structure);
         self.video[position].projection.project(&PacketView {
             header: &header,
-            sequence: stored.sequence,
+            sequence,
             encoding: number,
             facts: &facts,
             structure: structure.as_deref(),

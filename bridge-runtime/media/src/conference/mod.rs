@@ -12,6 +12,7 @@ pub mod egress;
 mod endpoint;
 mod event;
 mod feedback;
+mod keeping;
 mod media;
 mod messages;
 mod pacing;
@@ -354,7 +355,7 @@ impl Conference {
             }
         }
         self.source_names.insert(description.name.clone(), index);
-        let mut source = Source::new(now, owner, description, self.config.store);
+        let mut source = Source::new(now, owner, description);
         if let Some(video_type) = self.early_video_types.remove(source.name()) {
             source.video_type = video_type;
         }

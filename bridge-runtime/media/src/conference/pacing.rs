@@ -15,6 +15,7 @@ use super::endpoint::Endpoint;
 use super::feedback::Purpose;
 use super::send::Turn;
 use super::source::Source;
+use crate::cache::LONGEST_WAIT;
 use crate::identifiers::{EndpointIndex, SourceIndex};
 use crate::projection::Rewrite;
 
@@ -22,8 +23,6 @@ use crate::projection::Rewrite;
 const BURST: Duration = Duration::from_millis(40);
 /// Time between two looks at what waits.
 pub(super) const INTERVAL: Duration = Duration::from_millis(5);
-/// Longest wait; the pace rises until it is met.
-const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// Most packets that wait; the store of a stream holds as many.
 const MOST_WAITING: usize = 256;
 
@@ -105,6 +104,7 @@ impl Pacer {
 
     /// The next packet whose turn it is.
     fn pop(&mut self, now: Instant, pace: u64) -> Option<Waiting> {
+        // The pace rises until the longest wait is met.
         let least = self.waiting_bytes * 8 * 1000 / LONGEST_WAIT.as_millis() as u64;
         let pace = pace.max(least);
         self.work_off(now, pace);

@@ -37,6 +37,12 @@ impl Endpoint {
         }
     }
 
+    /// Adds a stream; streams are large, so there is room for few more.
+    fn add_video_stream(&mut self, stream: VideoStream) {
+        self.video.reserve_exact(1 + self.video.len() / 8);
+        self.video.push(stream);
+    }
+
     /// The slot of an audio source; takes one over when it has none.
     #[expect(
         clippy::too_many_arguments,
@@ -142,7 +148,7 @@ impl Conference {
             let position = free.unwrap_or(endpoint.video.len());
             match endpoint.video.get_mut(position) {
                 Some(place) => *place = stream,
-                None => endpoint.video.push(stream),
+                None => endpoint.add_video_stream(stream),
             }
             return Some((position, false));
         }
@@ -154,9 +160,7 @@ impl Conference {
                 .mid_demux
                 .then(|| Mid::new(b'v', endpoint.video.len()));
             let rtx = has_rtx.then_some(fresh.1);
-            endpoint
-                .video
-                .push(VideoStream::new(now, fresh.0, rtx, mid));
+            endpoint.add_video_stream(VideoStream::new(now, fresh.0, rtx, mid));
             endpoint.video.len() - 1
         } else {
             let idle =

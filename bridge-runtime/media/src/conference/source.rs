@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cache::{NackGenerator, PacketStore, StoreLimits};
+use crate::cache::{NackGenerator, PacketStore};
 use crate::codec::av1;
 use crate::identifiers::{EndpointIndex, Ssrc};
 use crate::projection::SequenceMapper;
@@ -41,16 +41,11 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(
-        now: Instant,
-        owner: EndpointIndex,
-        description: SourceDescription,
-        store: StoreLimits,
-    ) -> Self {
+    pub(super) fn new(now: Instant, owner: EndpointIndex, description: SourceDescription) -> Self {
         let encodings = description
             .encodings
             .iter()
-            .map(|encoding| Encoding::new(now, *encoding, description.kind, store))
+            .map(|encoding| Encoding::new(now, *encoding, description.kind))
             .collect();
         Self {
             video_type: description.video_type,
@@ -116,12 +111,7 @@ pub(super) struct Encoding {
 }
 
 impl Encoding {
-    fn new(
-        now: Instant,
-        description: EncodingDescription,
-        kind: MediaKind,
-        store: StoreLimits,
-    ) -> Self {
+    fn new(now: Instant, description: EncodingDescription, kind: MediaKind) -> Self {
         let clock_rate = match kind {
             MediaKind::Audio => 48_000,
             MediaKind::Video => 90_000,
@@ -131,7 +121,7 @@ impl Encoding {
             window: NackGenerator::new(),
             reception: Reception::new(now, clock_rate),
             meter: LayerMeter::new(),
-            store: PacketStore::new(store),
+            store: PacketStore::new(now),
             structure: None,
         }
     }

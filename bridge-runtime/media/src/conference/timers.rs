@@ -53,6 +53,7 @@ impl Conference {
             self.send_receiver_reports(now, egress);
             self.check_connectivity(now);
             self.check_layers(now);
+            self.fit_stores(now);
             self.tell_connection_stats(now);
         }
         self.run_allocations(now);

@@ -8,7 +8,7 @@ const GAPS: usize = 16;
 /// A jump this large is a new stream, not a loss.
 const LARGEST_GAP: u64 = 1000;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Gap {
     start: u64,
     end: u64,
@@ -22,7 +22,8 @@ pub struct SequenceMapper {
     offset: u64,
     highest_input: Option<u64>,
     highest_output: u64,
-    gaps: [Gap; GAPS],
+    /// No memory before the first loss.
+    gaps: Vec<Gap>,
 }
 
 impl Default for SequenceMapper {
@@ -38,11 +39,7 @@ impl SequenceMapper {
             offset: 0,
             highest_input: None,
             highest_output: 0,
-            gaps: [Gap {
-                start: 0,
-                end: 0,
-                offset: 0,
-            }; GAPS],
+            gaps: Vec::new(),
         }
     }
 
@@ -57,7 +54,7 @@ impl SequenceMapper {
     pub fn rebase(&mut self, input: u64) {
         self.offset = self.highest_output.wrapping_add(1).wrapping_sub(input);
         self.highest_input = Some(input.wrapping_sub(1));
-        self.gaps = [Gap::default(); GAPS];
+        self.gaps.clear();
     }
 
     /// Output number of an input that is forwarded; `None` when no place is left for it.
@@ -133,6 +130,10 @@ impl SequenceMapper {
             return;
         }
         let place = self.gaps.iter().position(|gap| gap.start >= gap.end);
+        if place.is_none() && self.gaps.len() < GAPS {
+            self.gaps.push(gap);
+            return;
+        }
         let oldest = || {
             let gaps = self.gaps.iter().enumerate();
             gaps.min_by_key(|(_, gap)| gap.start)
