@@ -11,20 +11,29 @@ installs what is missing from Debian, builds, and calls this; LiveKit comes by `
     sudo tests/bench/peers.py [--rounds 3] [--seconds 10] [--workloads one-to-20,mesh-10]
                               [--servers jitctl,livekit,janus]
 
+With `--heap` our bridge runs beneath Debian's heaptrack, built with names, and a table says what holds
+how much of its memory under load, and what allocates how often:
+
+    cargo build --profile profiling -p jitctl-bridge
+    sudo tests/bench/peers.py --heap --servers jitctl --workloads rooms-10x10 --rounds 1
+
 Workloads: one-to-N, mesh-N, rooms-RxN, meeting-N-last-L (three sizes, the smallest is watched) and
 join-N (all connect at the same moment); one-to-100@4000 sends 4 Mbit/s instead of 1.5.
 A row that failed says why; all measured values go to standard error as they come.
 """
 
 import argparse
+import collections
 import datetime
 import functools
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -34,7 +43,9 @@ import urllib.request
 import zipfile
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target")) / "release"
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target"))
+PROGRAMS = TARGET / "release"
+HEAPTRACK = pathlib.Path("/usr/lib/heaptrack")
 CACHE = pathlib.Path.home() / ".cache/jitctl-bench"
 LIVEKIT = "github.com/livekit/livekit-server/cmd/server@v1.8.0"
 TOOLCHAIN = "toolchain@v0.0.1-go1.24.4.linux-amd64"
@@ -201,10 +212,61 @@ def wait_for(address, process):
     raise RuntimeError("the server does not listen")
 
 
+def traced(command, raw):
+    """Our bridge with names, and every allocation noted in `raw`."""
+    program, *arguments = command
+    return ["env", f"LD_PRELOAD={HEAPTRACK}/libheaptrack_preload.so", f"DUMP_HEAPTRACK_OUTPUT={raw}",
+            TARGET / "profiling" / program.name, *arguments]
+
+
+# What memory is for, by what is on the stack where it was taken; the first that matches.
+STRUCTURES = [
+    ("packet stores", r"\(store\.rs\)"),
+    ("how packets were rewritten", r"\(sent\.rs\)"),
+    ("packets awaiting feedback", r"\(history\.rs\)|packet_sent\b|transport_feedback\b"),
+    ("ICE, DTLS, SRTP, SCTP", r"protect_rt|handle_dtls|advance_dtls|\(data_channel\.rs\)|handle_stun\b"),
+    ("packets on their way out", r"\(outbox\.rs\)"),
+    ("batches of packets", r"\(batch\.rs\)"),
+    ("streams to receivers", r"add_video_stream\b"),
+    ("allocations of bandwidth", r"run_allocation\b"),
+    ("transports", r"add_endpoint\b"),
+    ("endpoints and sources", r"create_endpoint\b|add_source\b|set_sources\b"),
+    ("signalling", r"jitctl_bridge::rest|jitctl_wire|\(registry\.rs\)"),
+]
+
+
+def structure(stack):
+    kinds = (name for name, pattern in STRUCTURES if re.search(pattern, stack))
+    return next(kinds, "everything else")
+
+
+def print_heap(raw, workload):
+    """What was still held when the server was ended, in the midst of its work."""
+    with open(raw, "rb") as noted, open(f"{raw}.read", "wb") as read:
+        run(HEAPTRACK / "libexec/heaptrack_interpret", stdin=noted, stdout=read)
+    rooms = re.findall(r"\d+", workload.split("-last")[0].split("@")[0])
+    people = math.prod(map(int, rooms))
+    costs = {"leaked": 1024 * people, "allocations": 1}
+    held = {kind: collections.Counter() for kind in costs}
+    for kind, divisor in costs.items():
+        stacks = f"{raw}.{kind}"
+        run("heaptrack_print", "-f", f"{raw}.read", "--flamegraph-cost-type", kind, "-F", stacks,
+            *"-p 0 -a 0 -T 0".split(), stdout=subprocess.DEVNULL)
+        for line in pathlib.Path(stacks).read_text().splitlines():
+            stack, _, cost = line.rpartition(" ")
+            held[kind][structure(stack)] += int(cost) / divisor
+    print(f"| {workload} | KiB a participant | allocations |\n|--|--|--|")
+    for name, cost in held["leaked"].most_common():
+        print(f"| {name} | {cost:,.1f} | {held['allocations'][name]:,.0f} |")
+    print(f"| together | {held['leaked'].total():,.1f} | {held['allocations'].total():,.0f} |\n")
+
+
 def measure(server, workload, options):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         command, address = SERVERS[server](folder)
+        if options.heap:
+            command = traced(command, folder / "heap")
         with open(folder / "log", "wb") as log:
             # `ip netns exec` and `taskset` replace themselves: this is the server's own process.
             process = subprocess.Popen(inside(0, *command), stdout=log, stderr=log)
@@ -219,6 +281,10 @@ def measure(server, workload, options):
             if done.returncode != 0:
                 said = done.stderr.strip() or f"the generator ended with {done.returncode}"
                 raise RuntimeError(said.splitlines()[-1])
+            if options.heap:
+                process.kill()
+                process.wait()
+                print_heap(folder / "heap", workload)
             return json.loads(done.stdout)
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             tail = (folder / "log").read_text(errors="replace")[-300:]
@@ -274,6 +340,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--workloads", default=WORKLOADS)
     parser.add_argument("--servers", default=",".join(SERVERS))
+    parser.add_argument("--heap", action="store_true", help="who holds the memory of our bridge")
     options = parser.parse_args()
     workloads, servers = options.workloads.split(","), options.servers.split(",")
     if any(server.startswith("livekit") for server in servers):
