@@ -8,12 +8,14 @@
 //!
 //! The hot path (a media packet in, copies out) does not allocate once buffers have grown.
 
+mod datagrams;
 mod endpoint;
 mod meeting;
 mod outbox;
 mod repeater;
 mod room;
 mod routes;
+mod settle;
 mod timers;
 
 pub use outbox::{DatagramSink, MAX_RUN_BYTES, Outboxes};
@@ -24,17 +26,14 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use crate::identifiers::EndpointIndex;
-use crate::rtp::{DatagramKind, classify};
-use crate::transport::data_channel::{ChannelError, DataChannel};
-use crate::transport::ice::Route;
-use crate::transport::stun::{self, Class, Message};
+use crate::transport::data_channel::DataChannel;
 use crate::transport::{
-    Drop, DropCounters, LocalDescription, Received, RemoteDescription, Restart, Transmit,
-    Transport, TransportConfig, TransportError, TransportEvent, TransportOptions,
+    DropCounters, LocalDescription, RemoteDescription, Restart, Transmit, Transport,
+    TransportConfig, TransportError, TransportEvent, TransportOptions,
 };
 use endpoint::{ActiveChannel, Endpoint};
-use outbox::{Arena, Departing};
-use routes::{RouteTable, RouteUse};
+use outbox::Arena;
+use routes::RouteTable;
 use timers::{TimerKey, Timers};
 
 /// Handle of a conference within one engine; reused after the conference has gone.
@@ -380,156 +379,6 @@ impl<R: Room> Engine<R> {
         }
     }
 
-    /// Takes a datagram that arrived on `route`. What belongs to no endpoint here is counted.
-    #[inline]
-    pub fn handle_datagram(&mut self, now: Instant, route: Route, datagram: &mut [u8]) {
-        if let Err(reason) = self.offer_datagram(now, route, datagram) {
-            self.counters.count(reason);
-        }
-    }
-
-    /// Counts a datagram that no worker wanted.
-    pub fn count_drop(&mut self, reason: Drop) {
-        self.counters.count(reason);
-    }
-
-    /// Takes a datagram that arrived on `route`, if it belongs to an endpoint here.
-    ///
-    /// # Errors
-    /// Why it does not; it is untouched and not counted, another worker may know it.
-    #[inline]
-    pub fn offer_datagram(
-        &mut self,
-        now: Instant,
-        route: Route,
-        datagram: &mut [u8],
-    ) -> Result<Taken, Drop> {
-        let key = match classify(datagram) {
-            DatagramKind::Stun => {
-                if let Some(payload) = stun::answer_to_stranger(datagram, route.remote) {
-                    self.transmits.push_back(Transmit { route, payload });
-                    return Ok(Taken::Consumed);
-                }
-                self.owner_of_stun(route, datagram)
-            }
-            DatagramKind::Unknown => Err(Drop::NotMedia),
-            _ => self.routes.find(route).ok_or(Drop::UnknownAddress),
-        }?;
-        let Self {
-            conferences,
-            arena,
-            touched,
-            counters,
-            traffic,
-            ..
-        } = self;
-        let Some(conference) = conferences
-            .get_mut(key.conference.0 as usize)
-            .and_then(Option::as_mut)
-        else {
-            return Err(Drop::UnknownAddress);
-        };
-        let Some(Some(endpoint)) = conference.endpoints.get_mut(key.endpoint.as_usize()) else {
-            return Err(Drop::UnknownAddress);
-        };
-        if !std::mem::replace(&mut conference.touched, true) {
-            touched.push(key.conference);
-        }
-        let bytes = datagram.len() as u64;
-        let received = endpoint.transport.handle_datagram(now, route, datagram);
-        match received {
-            Received::Rtp { header, length } => {
-                traffic.packets_in += 1;
-                traffic.bytes_in += bytes;
-                let Conference {
-                    room, endpoints, ..
-                } = conference;
-                let mut outboxes =
-                    Outboxes::new(key.conference, endpoints, arena, counters, traffic);
-                let packet = datagram.get_mut(..length).unwrap_or_default();
-                room.receive_rtp(now, key.endpoint, &header, packet, &mut outboxes);
-            }
-            Received::Rtcp { length } => {
-                traffic.packets_in += 1;
-                traffic.bytes_in += bytes;
-                let Conference {
-                    room, endpoints, ..
-                } = conference;
-                let mut outboxes =
-                    Outboxes::new(key.conference, endpoints, arena, counters, traffic);
-                let packet = datagram.get(..length).unwrap_or_default();
-                room.receive_rtcp(now, key.endpoint, packet, &mut outboxes);
-            }
-            Received::Stun => {
-                if !self.is_in_use_by_another(route, key) {
-                    let in_use = self.transport(key).and_then(Transport::route);
-                    self.routes.bind(route, key, in_use);
-                }
-                self.settle(now, key);
-                self.tell(now, key, |room| room.consented(now, key.endpoint));
-                return Ok(Taken::Authentic);
-            }
-            Received::Handled => self.settle(now, key),
-            Received::Dropped(_) => {}
-        }
-        Ok(Taken::Consumed)
-    }
-
-    /// Bytes that wait for [`Engine::flush`]; the edge flushes early when they grow.
-    #[inline]
-    #[must_use]
-    pub fn pending_bytes(&self) -> usize {
-        let kept = self.touched.iter().filter_map(|index| self.room(*index));
-        self.arena.pending_bytes() + kept.map(Room::waiting_bytes).sum::<usize>()
-    }
-
-    /// Hands everything that waits to `sink`, media in runs. Conferences touched since the last
-    /// call get to set their timers and to send their messages.
-    pub fn flush(&mut self, now: Instant, sink: &mut impl DatagramSink) {
-        while let Some(transmit) = self.transmits.pop_front() {
-            sink.send(transmit.route, &[std::io::IoSlice::new(&transmit.payload)]);
-        }
-        let Self {
-            conferences,
-            arena,
-            touched,
-            counters,
-            traffic,
-            ..
-        } = self;
-        while let Some(key) = arena.next_receiver() {
-            let endpoint = conferences
-                .get_mut(key.conference.0 as usize)
-                .and_then(Option::as_mut)
-                .and_then(|conference| conference.endpoints.get_mut(key.endpoint.as_usize()))
-                .and_then(Option::as_mut);
-            if let Some(endpoint) = endpoint {
-                arena.send(endpoint, sink, traffic);
-            }
-        }
-        arena.reset();
-        for index in touched.iter() {
-            let conference = conferences
-                .get_mut(index.0 as usize)
-                .and_then(Option::as_mut);
-            if let Some(Conference {
-                room, endpoints, ..
-            }) = conference
-            {
-                let outboxes = Outboxes::new(*index, endpoints, arena, counters, traffic);
-                let mut departing = Departing::new(outboxes, sink);
-                room.forward(now, &mut departing);
-                departing.send();
-            }
-        }
-        while let Some(index) = self.touched.pop() {
-            if let Ok(conference) = self.conference_mut(index) {
-                conference.touched = false;
-            }
-            self.settle_room(now, index);
-        }
-    }
-
     /// What happened.
     pub fn poll_event(&mut self) -> Option<EngineEvent> {
         self.events.pop_front()
@@ -598,187 +447,5 @@ impl<R: Room> Engine<R> {
             .get_mut(key.endpoint.as_usize())
             .and_then(Option::as_mut)
             .ok_or(EngineError::UnknownEndpoint)
-    }
-
-    /// Requests name their receiver; answers come from addresses asked.
-    fn owner_of_stun(&self, route: Route, datagram: &[u8]) -> Result<EndpointKey, Drop> {
-        let message = Message::parse(datagram).map_err(|_| Drop::MalformedStun)?;
-        if message.class == Class::Request {
-            let (receiver, _) = message.fragments().ok_or(Drop::UnknownFragment)?;
-            return self
-                .fragments
-                .get(receiver)
-                .copied()
-                .ok_or(Drop::UnknownFragment);
-        }
-        self.routes.find_or_asked(route).ok_or(Drop::UnknownAddress)
-    }
-
-    /// Whether `route` is the working path of an endpoint other than `key`. A captured request,
-    /// sent again from another client's address, must not take that address away.
-    fn is_in_use_by_another(&self, route: Route, key: EndpointKey) -> bool {
-        self.routes
-            .find(route)
-            .filter(|owner| *owner != key)
-            .and_then(|owner| self.transport(owner))
-            .is_some_and(|transport| transport.is_connected() && transport.route() == Some(route))
-    }
-
-    /// Carries a transport's results on: datagrams, events, addresses asked, its timer.
-    fn settle(&mut self, now: Instant, key: EndpointKey) {
-        loop {
-            let Ok(endpoint) = self.endpoint_mut(key) else {
-                return;
-            };
-            let Some(event) = endpoint.transport.poll_event() else {
-                break;
-            };
-            self.on_transport_event(now, key, event);
-        }
-        let Self {
-            conferences,
-            routes,
-            fragments,
-            transmits,
-            timers,
-            ..
-        } = self;
-        let Some(Some(endpoint)) = conferences
-            .get_mut(key.conference.0 as usize)
-            .and_then(Option::as_mut)
-            .and_then(|conference| conference.endpoints.get_mut(key.endpoint.as_usize()))
-        else {
-            return;
-        };
-        while let Some(transmit) = endpoint.transport.poll_transmit() {
-            if routes.usage(transmit.route) == RouteUse::Unknown {
-                routes.ask(transmit.route, key);
-            }
-            transmits.push_back(transmit);
-        }
-        if endpoint.fragments_changed() {
-            fragments.retain(|_, owner| *owner != key);
-            for fragment in endpoint.transport.fragments() {
-                fragments.insert(fragment.to_owned(), key);
-            }
-        }
-        timers.set(TimerKey::Endpoint(key), endpoint.transport.poll_timeout());
-    }
-
-    fn on_transport_event(&mut self, now: Instant, key: EndpointKey, event: TransportEvent) {
-        match event {
-            TransportEvent::ChannelMessage(text) => {
-                if let Ok(endpoint) = self.endpoint_mut(key) {
-                    endpoint.channel = ActiveChannel::Data;
-                }
-                self.traffic.messages_in += 1;
-                self.message(now, key, &text);
-                return;
-            }
-            TransportEvent::ChannelOpen => {
-                if let Ok(endpoint) = self.endpoint_mut(key)
-                    && endpoint.channel == ActiveChannel::None
-                {
-                    endpoint.channel = ActiveChannel::Data;
-                }
-                self.tell(now, key, |room| room.channel_opened(now, key.endpoint));
-            }
-            TransportEvent::ChannelClosed => {
-                if let Ok(endpoint) = self.endpoint_mut(key)
-                    && endpoint.channel == ActiveChannel::Data
-                {
-                    endpoint.channel = ActiveChannel::None;
-                    self.tell(now, key, |room| room.channel_closed(key.endpoint));
-                }
-            }
-            TransportEvent::Connected { .. } => {
-                self.tell(now, key, |room| room.connected(now, key.endpoint));
-            }
-            TransportEvent::RouteChanged(_) => {
-                let ready = self.transport(key).is_some_and(Transport::is_connected);
-                if ready {
-                    self.tell(now, key, |room| room.connected(now, key.endpoint));
-                }
-            }
-            TransportEvent::IceFailed | TransportEvent::DtlsFailed(_) | TransportEvent::Closed => {
-                self.tell(now, key, |room| room.disconnected(now, key.endpoint));
-            }
-        }
-        self.events.push_back(EngineEvent::Transport { key, event });
-    }
-
-    fn message(&mut self, now: Instant, key: EndpointKey, text: &str) {
-        let Ok(conference) = self.conference_mut(key.conference) else {
-            return;
-        };
-        if conference
-            .room
-            .receive_message(now, key.endpoint, text)
-            .is_err()
-        {
-            self.counters.count(Drop::RefusedMessage);
-        }
-        self.settle_room(now, key.conference);
-    }
-
-    /// Tells a conference of one of its endpoints.
-    fn tell(&mut self, now: Instant, key: EndpointKey, news: impl FnOnce(&mut R)) {
-        if let Ok(conference) = self.conference_mut(key.conference) {
-            news(&mut conference.room);
-            self.settle_room(now, key.conference);
-        }
-    }
-
-    /// Delivers a conference's messages and takes its timer.
-    fn settle_room(&mut self, now: Instant, index: ConferenceIndex) {
-        while let Ok(conference) = self.conference_mut(index) {
-            match conference.room.poll_output() {
-                Some(RoomOutput::Message { endpoint, text }) => {
-                    self.deliver(
-                        now,
-                        EndpointKey {
-                            conference: index,
-                            endpoint,
-                        },
-                        text,
-                    );
-                }
-                Some(RoomOutput::TimedOut { endpoint }) => {
-                    let key = EndpointKey {
-                        conference: index,
-                        endpoint,
-                    };
-                    self.events.push_back(EngineEvent::TimedOut { key });
-                }
-                None => {
-                    let timeout = conference.room.poll_timeout();
-                    self.timers.set(TimerKey::Room(index), timeout);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn deliver(&mut self, now: Instant, key: EndpointKey, text: String) {
-        let Ok(endpoint) = self.endpoint_mut(key) else {
-            return;
-        };
-        match endpoint.channel {
-            ActiveChannel::None => {}
-            ActiveChannel::Socket => {
-                self.events
-                    .push_back(EngineEvent::SocketMessage { key, text });
-            }
-            ActiveChannel::Data => {
-                self.traffic.messages_out += 1;
-                let Ok(endpoint) = self.endpoint_mut(key) else {
-                    return;
-                };
-                if endpoint.transport.send_message(now, &text) == Err(ChannelError::Full) {
-                    self.counters.count(Drop::SlowChannel);
-                }
-                self.settle(now, key);
-            }
-        }
     }
 }
