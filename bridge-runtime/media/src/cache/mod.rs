@@ -20,10 +20,11 @@ pub const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// However long round trips are, what is older is not worth its memory.
 const MOST_WANTED: Duration = Duration::from_secs(1);
 
-/// Age that packets, and how they were sent, should reach before they make room: a receiver asks within
-/// a round trip of the loss, and again when that was lost as well.
-pub fn wanted_age(round_trip: Duration) -> Duration {
-    (LONGEST_WAIT + round_trip * 3).min(MOST_WANTED)
+/// Age that packets, and how they were sent, should reach before they make room: what was lost is missed
+/// when it had its turn and the next packet comes, after a `pause` of the stream; a receiver asks within
+/// a round trip of that, and again when that was lost as well.
+pub fn wanted_age(round_trip: Duration, pause: Duration) -> Duration {
+    (LONGEST_WAIT.max(pause) + round_trip * 3).min(MOST_WANTED)
 }
 
 #[cfg(test)]
@@ -31,11 +32,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_are_kept_for_the_wait_and_three_round_trips_but_no_longer_than_a_second() {
+    fn packets_are_kept_for_a_wait_or_pause_and_three_round_trips_but_no_longer_than_a_second() {
         let ages = [0, 50, 100, 400].map(|milliseconds| {
             let round_trip = Duration::from_millis(milliseconds);
-            wanted_age(round_trip).as_millis()
+            [20, 400].map(|pause| wanted_age(round_trip, Duration::from_millis(pause)).as_millis())
         });
-        assert_eq!(ages, [250, 400, 550, 1_000]);
+        assert_eq!(ages, [[250, 400], [400, 550], [550, 700], [1_000, 1_000]]);
     }
 }

@@ -22,6 +22,9 @@ const FEWEST_CHUNKS: usize = 2;
 /// Longest time a packet is kept.
 const MOST_MILLISECONDS: u32 = 15_000;
 
+/// Longest pause that counts, milliseconds.
+const LONGEST_PAUSE: u32 = 1_000;
+
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     /// Unwrapped sequence number, low half.
@@ -60,6 +63,8 @@ pub struct PacketStore {
     epoch: Instant,
     /// Age that packets should reach before they make room, milliseconds; zero keeps none.
     wanted: u32,
+    /// Longest time between two packets of late, milliseconds.
+    pause: u32,
     packets: SequenceRing<Slot, FEWEST_PACKETS, MOST_PACKETS>,
     /// The oldest first.
     chunks: VecDeque<Chunk>,
@@ -85,6 +90,7 @@ impl PacketStore {
         Self {
             epoch,
             wanted: 0,
+            pause: 0,
             packets: SequenceRing::new(),
             chunks: VecDeque::new(),
             first: 0,
@@ -103,6 +109,13 @@ impl PacketStore {
     /// Whether packets are kept at all.
     pub const fn is_wanted(&self) -> bool {
         self.wanted > 0
+    }
+
+    /// Longest time between two packets of late; every call makes it a little less.
+    pub fn fading_pause(&mut self) -> Duration {
+        let pause = Duration::from_millis(u64::from(self.pause));
+        self.pause -= self.pause.div_ceil(8);
+        pause
     }
 
     /// Sets the age that packets should reach before they make room, zero for a stream that nobody
@@ -141,6 +154,10 @@ impl PacketStore {
             return;
         };
         let arrival = self.milliseconds(now);
+        if let Some(last) = self.chunks.back() {
+            let pause = arrival.wrapping_sub(last.newest).min(LONGEST_PAUSE);
+            self.pause = self.pause.max(pause);
+        }
         let is_full = |chunk: &Chunk| CHUNK - chunk.used < packet.len();
         if self.chunks.back().is_none_or(is_full) {
             self.start_chunk(arrival);
@@ -266,6 +283,25 @@ mod tests {
         for back in 1..=25 {
             assert!(store.get(now, next - back).is_some(), "{back}");
         }
+    }
+
+    #[test]
+    fn the_longest_pause_is_known_and_fades() {
+        let start = Instant::now();
+        let mut store = store(start);
+        for milliseconds in [0, 200, 250] {
+            store.insert(
+                start + Duration::from_millis(milliseconds),
+                milliseconds,
+                &[1],
+            );
+        }
+        let pauses: Vec<_> = (0..6).map(|_| store.fading_pause().as_millis()).collect();
+        assert_eq!(pauses, [200, 175, 153, 133, 116, 101]);
+        for _ in 0..30 {
+            store.fading_pause();
+        }
+        assert_eq!(store.fading_pause(), Duration::ZERO);
     }
 
     #[test]

@@ -10,10 +10,10 @@ use crate::cache::wanted_age;
 
 impl Endpoint {
     /// Age that packets sent to it should reach before they make room.
-    fn wanted_age(&self) -> Duration {
+    fn wanted_age(&self, pause: Duration) -> Duration {
         // Feedback comes more often than reports.
         let of_feedback = self.send.bandwidth.round_trip();
-        wanted_age(of_feedback.unwrap_or(self.round_trip))
+        wanted_age(of_feedback.unwrap_or(self.round_trip), pause)
     }
 }
 
@@ -32,7 +32,8 @@ impl Source {
         let count = highest.map_or(0, |highest| usize::from(highest) + 1);
         for encoding in self.encodings.iter_mut().take(count) {
             if !encoding.store.is_wanted() {
-                encoding.store.set_wanted_age(now, receiver.wanted_age());
+                let age = receiver.wanted_age(Duration::ZERO);
+                encoding.store.set_wanted_age(now, age);
             }
         }
     }
@@ -45,10 +46,13 @@ impl Conference {
             if !source.is_video() {
                 continue;
             }
+            let encodings = source.encodings.iter_mut();
+            let pauses = encodings.map(|encoding| encoding.store.fading_pause());
+            let pause = pauses.max().unwrap_or_default();
             for subscriber in &source.subscribers {
                 let receiver = self.endpoints.get_mut(subscriber.endpoint.as_usize());
                 if let Some(receiver) = receiver.and_then(Option::as_deref_mut) {
-                    let age = receiver.wanted_age();
+                    let age = receiver.wanted_age(pause);
                     receiver.video[subscriber.stream].sent.set_wanted_age(age);
                 }
             }
@@ -57,7 +61,7 @@ impl Conference {
                     let receiver = self.endpoints.get(subscriber.endpoint.as_usize())?;
                     let receiver = receiver.as_deref()?;
                     let highest = receiver.video[subscriber.stream].highest_encoding()?;
-                    (usize::from(highest) >= number).then(|| receiver.wanted_age())
+                    (usize::from(highest) >= number).then(|| receiver.wanted_age(pause))
                 });
                 let age = ages.max().unwrap_or_default();
                 encoding.store.set_wanted_age(now, age);
