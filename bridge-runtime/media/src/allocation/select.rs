@@ -53,6 +53,15 @@ pub struct LayerChoices {
 impl LayerChoices {
     /// Picks the layers of a candidate that its constraints admit.
     pub fn new(candidate: &Candidate) -> Self {
+        if candidate.constraints.is_off() {
+            return Self {
+                layers: Vec::new(),
+                target: None,
+                preferred: None,
+                oversend: None,
+                is_on_stage: candidate.is_on_stage,
+            };
+        }
         let no_layer_active = candidate.layers.iter().all(|layer| layer.bitrate == 0);
         let active: Vec<Layer> = candidate
             .layers
@@ -60,17 +69,11 @@ impl LayerChoices {
             .filter(|layer| no_layer_active || layer.bitrate > 0)
             .map(|layer| candidate.priced(*layer))
             .collect();
-        let mut choices = if candidate.video_type == VideoType::Desktop {
+        if candidate.video_type == VideoType::Desktop {
             Self::for_desktop(active, candidate)
         } else {
             Self::for_camera(active, candidate)
-        };
-        if candidate.constraints.is_off() {
-            choices.layers.clear();
-            choices.preferred = None;
-            choices.oversend = None;
         }
-        choices
     }
 
     fn for_camera(mut layers: Vec<Layer>, candidate: &Candidate) -> Self {

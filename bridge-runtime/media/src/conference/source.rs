@@ -80,7 +80,8 @@ impl Source {
 
     pub(super) fn layers(&mut self, now: Instant) -> Vec<Layer> {
         let count = self.encodings.len() as u8;
-        let mut layers = Vec::new();
+        // As many temporal layers as are usual, all encodings at once.
+        let mut layers = Vec::with_capacity(self.encodings.len() * 3);
         for (index, encoding) in self.encodings.iter_mut().enumerate() {
             encoding.meter.collect(now, index as u8, count, &mut layers);
         }
