@@ -22,6 +22,8 @@ const FEWEST_CHUNKS: usize = 2;
 /// Longest time a packet is kept.
 const MOST_MILLISECONDS: u32 = 15_000;
 
+/// The same of a stream that nobody gets any more: some of it may still wait for its turn.
+const UNWANTED_MILLISECONDS: u32 = 1_000;
 /// Longest pause that counts, milliseconds.
 const LONGEST_PAUSE: u32 = 1_000;
 
@@ -126,7 +128,7 @@ impl PacketStore {
         let longest = if self.wanted > 0 {
             MOST_MILLISECONDS
         } else {
-            0
+            UNWANTED_MILLISECONDS
         };
         while self
             .chunks
@@ -326,6 +328,8 @@ mod tests {
         assert_eq!(store.memory(), 0);
         store.insert(now, next, &[1; 100]);
         store.set_wanted_age(now, Duration::ZERO);
+        assert!(store.get(now, next).is_some());
+        store.set_wanted_age(now + second, Duration::ZERO);
         assert_eq!(store.memory(), 0);
         store.insert(now, next, &[1; 100]);
         assert_eq!(store.memory(), 0);
