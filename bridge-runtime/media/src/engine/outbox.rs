@@ -21,6 +21,8 @@ pub const MAX_RUN_BYTES: usize = 65_000;
 const MAX_RUN: usize = 32;
 /// Longest packet a conference may send, tag included.
 const MAX_PACKET: usize = 1500;
+/// The arena grows in such steps.
+const ARENA_STEP: usize = 64 * 1024;
 /// The arena shrinks back to this after a flush that needed more.
 const ARENA_KEPT: usize = 4 * 1024 * 1024;
 /// What is written before it is sent during a flush: about as much as the second level cache still
@@ -57,7 +59,7 @@ impl Arena {
     fn room(&mut self, length: usize) -> &mut [u8] {
         let end = self.used + length;
         if self.bytes.len() < end {
-            self.bytes.resize(end.next_power_of_two().max(64 * 1024), 0);
+            self.bytes.resize(end.next_multiple_of(ARENA_STEP), 0);
         }
         &mut self.bytes[self.used..end]
     }
