@@ -17,14 +17,17 @@ use std::time::Duration;
 /// A packet may wait so long before it leaves; only then its receiver can miss it.
 pub const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
+/// Times that clients ask for a packet, a round trip apart.
+const ATTEMPTS: u32 = 10;
+
 /// However long round trips are, what is older is not worth its memory.
 const MOST_WANTED: Duration = Duration::from_secs(1);
 
 /// Age that packets, and how they were sent, should reach before they make room: what was lost is missed
 /// when it had its turn and the next packet comes, after a `pause` of the stream; a receiver asks within
-/// a round trip of that, and again when that was lost as well.
+/// a round trip of that, and again and again while what comes is lost as well.
 pub fn wanted_age(round_trip: Duration, pause: Duration) -> Duration {
-    (LONGEST_WAIT.max(pause) + round_trip * 3).min(MOST_WANTED)
+    (LONGEST_WAIT.max(pause) + round_trip * ATTEMPTS).min(MOST_WANTED)
 }
 
 #[cfg(test)]
@@ -32,11 +35,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_are_kept_for_a_wait_or_pause_and_three_round_trips_but_no_longer_than_a_second() {
-        let ages = [0, 50, 100, 400].map(|milliseconds| {
+    fn packets_are_kept_for_a_wait_or_pause_and_ten_round_trips_but_no_longer_than_a_second() {
+        let ages = [0, 10, 50, 100].map(|milliseconds| {
             let round_trip = Duration::from_millis(milliseconds);
             [20, 400].map(|pause| wanted_age(round_trip, Duration::from_millis(pause)).as_millis())
         });
-        assert_eq!(ages, [[250, 400], [400, 550], [550, 700], [1_000, 1_000]]);
+        assert_eq!(ages, [[250, 400], [350, 500], [750, 900], [1_000, 1_000]]);
     }
 }

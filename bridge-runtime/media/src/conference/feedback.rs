@@ -52,6 +52,7 @@ impl Conference {
                     info,
                     blocks,
                 } => {
+                    self.forward(now, egress);
                     self.handle_sender_report(now, sender, ssrc, &info, egress);
                     blocks.for_each(|block| self.handle_report_block(now, sender, &block));
                 }
@@ -59,6 +60,8 @@ impl Conference {
                     blocks.for_each(|block| self.handle_report_block(now, sender, &block));
                 }
                 RtcpPacket::Nack { media, lost } => {
+                    // What waits is not missing: its place in the stream is given to it first.
+                    self.forward(now, egress);
                     self.handle_nack(now, sender, media, lost, &mut nacked, egress);
                 }
                 RtcpPacket::PictureLoss { media } => {

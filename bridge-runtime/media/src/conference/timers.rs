@@ -31,6 +31,8 @@ impl Conference {
 
     /// Does what is due.
     pub fn handle_timeout<E: Egress>(&mut self, now: Instant, egress: &mut E) {
+        // What came goes before what is sent for other reasons: probes fill what it leaves.
+        self.forward(now, egress);
         if self.next_paced.is_some_and(|due| now >= due) {
             self.send_paced(now, egress);
         }
