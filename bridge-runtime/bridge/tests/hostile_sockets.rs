@@ -94,7 +94,11 @@ async fn mutated_requests_and_frames_are_refused_counted_and_not_noticed() {
         knock(&host, &mutator.mutated(request.as_bytes(), b"\r\n: ")).await;
     }
     knock(&host, request.replace("pwd=", "pwd=x").as_bytes()).await;
-    knock(&host, request.replace("Version: 13", "Version: 8").as_bytes()).await;
+    knock(
+        &host,
+        request.replace("Version: 13", "Version: 8").as_bytes(),
+    )
+    .await;
     greet(&mut bystanders).await;
     let text = frame(1, GREETING.as_bytes());
     for _ in 0..150 {
