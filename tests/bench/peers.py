@@ -11,9 +11,10 @@ installs what is missing from Debian, builds, and calls this; LiveKit comes by `
     sudo tests/bench/peers.py [--rounds 3] [--seconds 10] [--workloads one-to-20,mesh-10]
                               [--servers jitctl,livekit,janus]
 
-With `--heap` our bridge runs beneath Debian's heaptrack, built with names, and a table says what holds
+With `--heap` our bridge runs beneath heaptrack (Debian's package), built with names, and a table says what holds
 how much of its memory under load, and what allocates how often:
 
+    sudo apt-get install heaptrack
     cargo build --profile profiling -p jitctl-bridge
     sudo tests/bench/peers.py --heap --servers jitctl --workloads rooms-10x10 --rounds 1
 

@@ -28,15 +28,8 @@ fn forwarded_at(world: &World, position: usize) -> Vec<String> {
 
 #[test]
 fn every_participant_sees_and_hears_every_other() {
-    let mut world = World::new();
-    for _ in 0..3 {
-        world.join();
-    }
-    for position in 0..3 {
-        world.participants[position].client.loudness = 60;
-        world.constrain(position, -1, 720, &[]);
-    }
-    world.run(4_000);
+    let mut world = three_cameras();
+    world.run(1_000);
     for receiver in 0..3 {
         for sender in 0..3 {
             if sender == receiver {
