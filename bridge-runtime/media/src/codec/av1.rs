@@ -54,6 +54,8 @@ pub struct Structure {
     /// Per template: targets without it, and targets it switches.
     absent: [u32; MAXIMUM_TEMPLATES],
     switches: [u32; MAXIMUM_TEMPLATES],
+    /// Templates (bit per template) of frames that refer to earlier pictures.
+    is_predicted: u64,
     heights: Option<[u16; 4]>,
     highest_spatial: u8,
 }
@@ -71,30 +73,42 @@ impl Structure {
         })
     }
 
+    /// Whether the stream has frames of target `from`, other than those of key pictures, at which a
+    /// receiver of it may go over to target `to`.
+    pub fn has_switch(&self, from: Option<u8>, to: u8) -> bool {
+        let Some(from) = from else { return true };
+        (0..usize::from(self.templates)).any(|template| {
+            self.is_predicted >> template & 1 == 1
+                && self.absent[template] >> from & 1 == 0
+                && self.switches[template] >> to & 1 == 1
+        })
+    }
+
+    /// Highest spatial and temporal layer of the frames of a target.
+    pub fn highest_layers(&self, target: u8) -> (u8, u8) {
+        self.frames_of(target).fold((0, 0), |highest, layers| {
+            (highest.0.max(layers.0), highest.1.max(layers.1))
+        })
+    }
+
+    /// Layers of the templates present in a target.
+    fn frames_of(&self, target: u8) -> impl Iterator<Item = (u8, u8)> {
+        let templates = self.layers.iter().zip(&self.absent);
+        templates
+            .take(usize::from(self.templates))
+            .filter(move |(_, absent)| **absent >> target & 1 == 0)
+            .map(|(layers, _)| *layers)
+    }
+
     /// The decode target that shows exactly up to `spatial` and `temporal`: the one with the
     /// most frames whose layers do not exceed them.
     pub fn target_for(&self, spatial: u8, temporal: u8) -> Option<u8> {
-        let mut best: Option<(u32, u8)> = None;
-        for target in 0..self.targets.min(MAXIMUM_TARGETS as u8) {
-            let mut highest = (0, 0);
-            let mut present = 0;
-            for template in 0..usize::from(self.templates) {
-                if self.absent[template] & 1 << target == 0 {
-                    present += 1;
-                    highest.0 = highest.0.max(self.layers[template].0);
-                    highest.1 = highest.1.max(self.layers[template].1);
-                }
-            }
-            let score = u32::from(highest.0) << 8 | u32::from(highest.1);
-            if present > 0
-                && highest.0 <= spatial
-                && highest.1 <= temporal
-                && best.is_none_or(|(other, _)| score > other)
-            {
-                best = Some((score, target));
-            }
-        }
-        best.map(|(_, target)| target)
+        (0..self.targets.min(MAXIMUM_TARGETS as u8))
+            .filter(|target| self.frames_of(*target).next().is_some())
+            .map(|target| (self.highest_layers(target), target))
+            .filter(|(highest, _)| highest.0 <= spatial && highest.1 <= temporal)
+            .reduce(|best, other| if other.0 > best.0 { other } else { best })
+            .map(|(_, target)| target)
     }
 }
 
@@ -174,6 +188,16 @@ impl Descriptor {
         Some(descriptor)
     }
 
+    /// Whether the frame is one of a decode target's.
+    pub const fn is_present(&self, target: u8) -> bool {
+        self.absent_targets >> target & 1 == 0
+    }
+
+    /// Whether a decode target can be decoded from this frame on, if this frame can be.
+    pub const fn switches_to(&self, target: u8) -> bool {
+        self.switch_targets >> target & 1 == 1
+    }
+
     /// Writes the frame number over that of an element.
     pub fn rewrite_frame_number(element: &mut [u8], frame_number: u16) {
         crate::rtp::rewrite::set(element, 1, frame_number.to_be_bytes());
@@ -202,6 +226,7 @@ impl Structure {
             layers: [(0, 0); MAXIMUM_TEMPLATES],
             absent: [0; MAXIMUM_TEMPLATES],
             switches: [0; MAXIMUM_TEMPLATES],
+            is_predicted: 0,
             heights: None,
             highest_spatial: 0,
         };
@@ -210,9 +235,12 @@ impl Structure {
             (structure.absent[template], structure.switches[template]) =
                 read_indications(bits, structure.targets)?;
         }
-        for _ in 0..structure.templates {
+        for template in 0..structure.templates {
             while bits.flag()? {
-                bits.read(4)?;
+                let distance = bits.read(4)? + 1;
+                // Frames of the same picture are no further off than there are layers below.
+                let (spatial, _) = structure.layers[usize::from(template)];
+                structure.is_predicted |= u64::from(distance > u32::from(spatial)) << template;
             }
         }
         structure.skip_chains(bits)?;
@@ -319,6 +347,84 @@ pub(crate) mod tests {
         writer.put(639, 16);
         writer.put(359, 16);
         writer.bytes()
+    }
+
+    /// Layers of the scalable stream below: three spatial and three temporal ones.
+    const LAYERS: u32 = 3;
+
+    /// Descriptor of a frame of a stream of nine layers, with inter-layer prediction everywhere or
+    /// on key pictures only. Templates, targets and indications are those of the AV1 RTP
+    /// specification's examples (appendix A.8) for `L3T3` and `L3T3_KEY`.
+    pub(crate) fn scalable_frame(
+        (frame_number, spatial, temporal): (u16, u8, u8),
+        is_key: bool,
+        is_key_scalable: bool,
+        (starts, ends): (bool, bool),
+    ) -> Vec<u8> {
+        let template = u32::from(spatial) * 4 + if is_key { 0 } else { 1 + u32::from(temporal) };
+        let mut writer = Writer::default();
+        writer.put(u32::from(starts) << 1 | u32::from(ends), 2);
+        writer.put(template, 6);
+        writer.put(u32::from(frame_number), 16);
+        if !(is_key && spatial == 0 && starts) {
+            return writer.bytes();
+        }
+        writer.put(0b1_0000, 5);
+        writer.put(0, 6);
+        writer.put(LAYERS * LAYERS - 1, 5);
+        for template in 0..LAYERS * 4 {
+            let next = match template % 4 {
+                0 => 0,
+                3 if template == LAYERS * 4 - 1 => 3,
+                3 => 2,
+                _ => 1,
+            };
+            writer.put(next, 2);
+        }
+        for template in 0..LAYERS * 4 {
+            let (spatial, kind) = (template / 4, template % 4);
+            for target in 0..LAYERS * LAYERS {
+                let wanted = (target / LAYERS, target % LAYERS);
+                writer.put(indication((spatial, kind), wanted, is_key_scalable), 2);
+            }
+        }
+        for template in 0..LAYERS * 4 {
+            // Inter-layer on key pictures, else as far back as the pattern has it.
+            let distance = [u32::from(template > 0), 12, 6, 3][template as usize % 4];
+            if distance > 0 {
+                writer.put(0b1_0000 | (distance - 1), 5);
+            }
+            writer.put(0, 1);
+        }
+        // No chains (non-symmetric number below ten), no resolutions.
+        writer.put(0, 3);
+        writer.put(0, 1);
+        writer.bytes()
+    }
+
+    fn indication(template: (u32, u32), target: (u32, u32), is_key_scalable: bool) -> u32 {
+        const ABSENT: u32 = 0;
+        const DISCARDABLE: u32 = 1;
+        const SWITCH: u32 = 2;
+        const REQUIRED: u32 = 3;
+        let (spatial, kind) = template;
+        let temporal = kind.saturating_sub(1);
+        let is_left_out = if is_key_scalable && kind > 0 {
+            target.0 != spatial
+        } else {
+            target.0 < spatial
+        };
+        if is_left_out || target.1 < temporal {
+            ABSENT
+        } else if kind == 0 {
+            SWITCH
+        } else if target.0 > spatial {
+            REQUIRED
+        } else if temporal > 0 && target.1 == temporal {
+            DISCARDABLE
+        } else {
+            SWITCH
+        }
     }
 
     #[test]

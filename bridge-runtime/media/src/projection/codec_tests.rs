@@ -8,16 +8,16 @@ use crate::codec::av1::tests::key_frame;
 use crate::rtp::{HeaderFields, write_header};
 
 /// Projects one packet of a stream.
-struct Feeder {
+pub(super) struct Feeder {
     codec: Codec,
     sequence: u64,
     structure: Option<Arc<av1::Structure>>,
-    projection: Projection,
+    pub(super) projection: Projection,
     sent: Vec<Rewrite>,
 }
 
 impl Feeder {
-    fn new(codec: Codec, target: LayerIndex) -> Self {
+    pub(super) fn new(codec: Codec, target: LayerIndex) -> Self {
         let mut projection = Projection::new();
         projection.set_target(Some(target));
         Self {
@@ -29,7 +29,7 @@ impl Feeder {
         }
     }
 
-    fn feed(
+    pub(super) fn feed(
         &mut self,
         encoding: u8,
         timestamp: u32,
@@ -60,7 +60,7 @@ impl Feeder {
         rewrite
     }
 
-    fn assert_sequence_runs_on(&self) {
+    pub(super) fn assert_sequence_runs_on(&self) {
         for pair in self.sent.windows(2) {
             assert_eq!(
                 pair[1].sequence.wrapping_sub(pair[0].sequence),
@@ -71,7 +71,7 @@ impl Feeder {
     }
 }
 
-fn layer(encoding: u8, spatial: u8, temporal: u8) -> LayerIndex {
+pub(super) fn layer(encoding: u8, spatial: u8, temporal: u8) -> LayerIndex {
     LayerIndex {
         encoding,
         spatial,
@@ -141,6 +141,32 @@ fn vp9_takes_up_a_spatial_layer_at_a_key_picture_and_drops_it_at_once() {
     feeder.projection.set_target(Some(layer(0, 1, 2)));
     assert_eq!(vp9_picture(&mut feeder, 18, false), [(0, false), (1, true)]);
     feeder.assert_sequence_runs_on();
+}
+
+#[test]
+fn vp9_takes_up_no_layer_on_a_picture_that_has_ended() {
+    let mut feeder = Feeder::new(Codec::Vp9, layer(0, 1, 0));
+    let mut frame = |number: u8, spatial: u8, predicted: bool, marker| {
+        let first = 0xac | u8::from(predicted) << 6;
+        let payload = [
+            first,
+            number,
+            spatial << 1 | u8::from(spatial > 0),
+            number,
+            0x55,
+        ];
+        let rewrite = feeder.feed(0, u32::from(number) * 3000, marker, &payload, None);
+        (
+            rewrite.map(|rewrite| rewrite.marker),
+            feeder.projection.needs_key_frame(),
+        )
+    };
+    assert_eq!(frame(0, 0, false, true), (Some(true), false));
+    // The sender begins another layer without a key picture.
+    assert_eq!(frame(1, 0, true, false), (Some(true), false));
+    assert_eq!(frame(1, 1, false, true), (None, true));
+    assert_eq!(frame(2, 0, false, false), (Some(false), true));
+    assert_eq!(frame(2, 1, false, true), (Some(true), false));
 }
 
 /// One frame of one spatial and two temporal layers.

@@ -11,6 +11,8 @@ pub(super) struct Frame {
     pub(super) timestamp: u32,
     pub(super) spatial: u8,
     pub(super) accepted: bool,
+    /// Predicted from earlier pictures.
+    pub(super) is_predicted: bool,
     /// Offset of the picture id in force when the frame arrived.
     pub(super) picture_offset: u16,
     /// Highest sequence number seen of it.
@@ -34,6 +36,7 @@ impl FrameLog {
                 timestamp: 0,
                 spatial: 0,
                 accepted: false,
+                is_predicted: false,
                 picture_offset: 0,
                 last_sequence: 0,
                 is_complete: false,

@@ -80,8 +80,8 @@ pub struct Projection {
     /// Decode target being sent, AV1 only.
     decode_target: Option<u8>,
     generation: u32,
-    /// A layer above is wanted that only a key frame can start.
-    wants_upper_layer: bool,
+    /// Layers are wanted that only a key frame can start.
+    awaits_layers: bool,
 }
 
 impl Default for Projection {
@@ -111,7 +111,7 @@ impl Projection {
             has_started: false,
             decode_target: None,
             generation: 0,
-            wants_upper_layer: false,
+            awaits_layers: false,
         }
     }
 
@@ -126,7 +126,7 @@ impl Projection {
         self.target = target;
         if target.is_none() {
             self.current = None;
-            self.wants_upper_layer = false;
+            self.awaits_layers = false;
         }
     }
 
@@ -143,7 +143,7 @@ impl Projection {
     /// Whether only a key frame brings the receiver what it shall get.
     pub fn needs_key_frame(&self) -> bool {
         self.target
-            .is_some_and(|target| self.current != Some(target.encoding) || self.wants_upper_layer)
+            .is_some_and(|target| self.current != Some(target.encoding) || self.awaits_layers)
     }
 
     /// Forgets the stream but not the numbers: another source takes over this stream, or the
@@ -272,7 +272,7 @@ impl Projection {
         self.active_temporal = 0;
         self.active_spatial = 0;
         self.decode_target = None;
-        self.wants_upper_layer = false;
+        self.awaits_layers = false;
     }
 
     /// Decides on a frame none of whose packets was seen before.
@@ -295,6 +295,7 @@ impl Projection {
             timestamp: packet.header.timestamp,
             spatial: packet.facts.spatial,
             accepted,
+            is_predicted: is_predicted(packet.facts),
             picture_offset: offset,
             last_sequence: packet.sequence,
             is_complete: false,
@@ -309,19 +310,23 @@ impl Projection {
             Descriptor::Generic => true,
             Descriptor::Vp8(descriptor) => {
                 let limit = Self::temporal_limit(packet.encoding, target);
-                let is_sync = facts.starts_key_frame || descriptor.layer_sync;
-                self.accepts_temporal(facts.temporal, limit, is_sync, is_newest)
+                let step = TemporalStep {
+                    opens: facts.starts_key_frame,
+                    is_sync: descriptor.layer_sync,
+                    needs_only_base: descriptor.layer_sync,
+                };
+                self.accepts_temporal(facts.temporal, limit, step, is_newest)
             }
             Descriptor::Vp9(descriptor) => {
                 let limit = Self::temporal_limit(packet.encoding, target);
                 let starts_layer = !descriptor.inter_picture;
-                self.accepts_spatial(facts.spatial, target, packet.encoding, starts_layer)
-                    && self.accepts_temporal(
-                        facts.temporal,
-                        limit,
-                        starts_layer || descriptor.switching_up_point,
-                        is_newest,
-                    )
+                let step = TemporalStep {
+                    opens: starts_layer || descriptor.switching_up_point,
+                    is_sync: starts_layer || descriptor.switching_up_point,
+                    needs_only_base: false,
+                };
+                self.accepts_spatial(packet, target, starts_layer)
+                    && self.accepts_temporal(facts.temporal, limit, step, is_newest)
             }
             Descriptor::Av1(descriptor) => self.accepts_target(packet, descriptor, target),
         }
@@ -341,26 +346,28 @@ impl Projection {
         &mut self,
         temporal: u8,
         limit: u8,
-        is_sync: bool,
+        step: TemporalStep,
         is_newest: bool,
     ) -> bool {
+        self.active_temporal = self.active_temporal.min(limit);
         if temporal == 0 {
-            self.active_temporal = self.active_temporal.min(limit);
-            if self.active_temporal < limit && is_newest {
+            if is_newest && step.opens {
+                self.active_temporal = limit;
+                self.waited = 0;
+            } else if is_newest && self.active_temporal < limit {
                 self.waited = self.waited.saturating_add(1);
             }
             return true;
         }
         if temporal > limit {
-            self.active_temporal = self.active_temporal.min(limit);
             return false;
         }
         if temporal <= self.active_temporal {
             return true;
         }
         // Layers below the new one must not have been left out since the base layer frame.
-        let follows = temporal == self.active_temporal + 1 || is_sync;
-        if (is_sync || self.waited >= PATIENCE) && follows && is_newest {
+        let follows = temporal == self.active_temporal + 1 || step.needs_only_base;
+        if (step.is_sync || self.waited >= PATIENCE) && follows && is_newest {
             self.active_temporal = temporal;
             self.waited = 0;
             return true;
@@ -368,32 +375,41 @@ impl Projection {
         false
     }
 
-    fn accepts_spatial(
-        &mut self,
-        spatial: u8,
-        target: LayerIndex,
-        encoding: u8,
-        starts_layer: bool,
-    ) -> bool {
-        let limit = match encoding.cmp(&target.encoding) {
+    fn spatial_limit(encoding: u8, target: LayerIndex) -> u8 {
+        match encoding.cmp(&target.encoding) {
             std::cmp::Ordering::Greater => 0,
             std::cmp::Ordering::Less => u8::MAX,
             std::cmp::Ordering::Equal => target.spatial,
-        };
+        }
+    }
+
+    fn accepts_spatial(
+        &mut self,
+        packet: &PacketView<'_>,
+        target: LayerIndex,
+        starts_layer: bool,
+    ) -> bool {
+        let spatial = packet.facts.spatial;
+        let limit = Self::spatial_limit(packet.encoding, target);
         self.active_spatial = self.active_spatial.min(limit);
         if spatial > limit {
             return false;
         }
         if spatial <= self.active_spatial {
-            self.wants_upper_layer &= self.active_spatial < limit;
+            self.awaits_layers &= self.active_spatial < limit;
             return true;
         }
-        if starts_layer && spatial == self.active_spatial + 1 {
+        // Below, a predicted frame was marked as the last of its picture.
+        let is_ended = spatial.checked_sub(1).is_some_and(|below| {
+            let below = self.frames.find(packet.header.timestamp, below);
+            below.is_some_and(|frame| frame.is_predicted)
+        });
+        if starts_layer && !is_ended && spatial == self.active_spatial + 1 {
             self.active_spatial = spatial;
-            self.wants_upper_layer &= spatial < limit;
+            self.awaits_layers &= spatial < limit;
             return true;
         }
-        self.wants_upper_layer = true;
+        self.awaits_layers = true;
         false
     }
 
@@ -414,22 +430,23 @@ impl Projection {
         let Some(wanted) = structure.target_for(spatial, temporal) else {
             return true;
         };
-        if self.decode_target != Some(wanted) {
+        if self.decode_target == Some(wanted) {
+            self.awaits_layers = false;
+        } else {
+            // A frame may switch only to what can be decoded from it on: it has to be one of the
+            // present target's itself, or all that the wanted one needs was sent all along.
             let may_switch = descriptor.starts_key_frame
-                || self.decode_target.is_none()
-                || descriptor.switch_targets >> wanted & 1 == 1
-                || self
-                    .decode_target
-                    .is_some_and(|current| structure.is_subset(wanted, current));
+                || self.decode_target.is_none_or(|current| {
+                    structure.is_subset(wanted, current)
+                        || (descriptor.is_present(current) && descriptor.switches_to(wanted))
+                });
             if may_switch {
                 self.decode_target = Some(wanted);
-                self.wants_upper_layer = false;
-            } else {
-                self.wants_upper_layer = true;
             }
+            self.awaits_layers = !may_switch && !structure.has_switch(self.decode_target, wanted);
         }
         self.decode_target
-            .is_none_or(|target| descriptor.absent_targets >> target & 1 == 0)
+            .is_none_or(|target| descriptor.is_present(target))
     }
 
     fn rewrite(
@@ -445,7 +462,7 @@ impl Projection {
             timestamp: packet.header.timestamp.wrapping_add(self.timestamp_offset),
             picture: picture.wrapping_add(frame.picture_offset),
             tl0: tl0.wrapping_add(self.tl0_offset),
-            marker: packet.header.marker || self.ends_picture(packet.facts, target),
+            marker: packet.header.marker || self.ends_picture(packet, target),
         };
         if rewrite.timestamp.wrapping_sub(self.highest_timestamp) < 1 << 31 {
             self.highest_timestamp = rewrite.timestamp;
@@ -457,19 +474,43 @@ impl Projection {
     }
 
     /// Whether a packet ends what the receiver gets of a picture though not the picture itself.
-    fn ends_picture(&self, facts: &VideoFacts, target: LayerIndex) -> bool {
-        match &facts.descriptor {
+    /// Browsers decode nothing of a picture whose end is not marked.
+    fn ends_picture(&self, packet: &PacketView<'_>, target: LayerIndex) -> bool {
+        match &packet.facts.descriptor {
             Descriptor::Vp9(descriptor) => {
+                let limit = Self::spatial_limit(packet.encoding, target);
                 descriptor.ends_frame
                     && descriptor.spatial == self.active_spatial
-                    && descriptor.spatial >= target.spatial
+                    && (descriptor.spatial >= limit || descriptor.inter_picture)
             }
             Descriptor::Av1(descriptor) => {
-                descriptor.ends_frame && descriptor.spatial >= target.spatial
+                let highest = packet
+                    .structure
+                    .zip(self.decode_target)
+                    .map(|(structure, target)| structure.highest_layers(target).0);
+                descriptor.ends_frame
+                    && highest.is_some_and(|highest| descriptor.spatial >= highest)
             }
             Descriptor::Vp8(_) | Descriptor::Generic => false,
         }
     }
+}
+
+/// Whether a frame is predicted from earlier pictures, where that tells whether layers may start
+/// on top of it.
+const fn is_predicted(facts: &VideoFacts) -> bool {
+    matches!(&facts.descriptor, Descriptor::Vp9(descriptor) if descriptor.inter_picture)
+}
+
+/// What a frame says about taking up temporal layers.
+#[derive(Clone, Copy, Debug)]
+struct TemporalStep {
+    /// On a base layer frame: those above it can be decoded from here on.
+    opens: bool,
+    /// The frame needs none of its own layer before it.
+    is_sync: bool,
+    /// Nor any of the layers between it and the base.
+    needs_only_base: bool,
 }
 
 fn counters(facts: &VideoFacts) -> (u16, u8) {
@@ -489,5 +530,7 @@ fn counters(facts: &VideoFacts) -> (u16, u8) {
 
 #[cfg(test)]
 mod codec_tests;
+#[cfg(test)]
+mod scalable_tests;
 #[cfg(test)]
 mod tests;
