@@ -326,6 +326,13 @@ impl WebSocketConfig {
                 "write the names clients know, such as [\"meet.example.org\"]",
             ));
         }
+        if self.server_id.as_ref().is_some_and(String::is_empty) {
+            return Err(ConfigError::invalid(
+                path,
+                "`websocket.server_id` is empty",
+                "write a name, or leave it out: the nickname is used then",
+            ));
+        }
         Ok(())
     }
 }
@@ -348,6 +355,9 @@ impl Default for LoadConfig {
         }
     }
 }
+
+/// The longest wait for people to be moved away: systemd ends a stop after three hours.
+const LONGEST_GRACE_SECONDS: u64 = 3 * 60 * 60;
 
 /// `[operation]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -372,6 +382,24 @@ impl Default for OperationConfig {
 }
 
 impl OperationConfig {
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        if !(1..=60).contains(&self.presence_interval_seconds) {
+            return Err(ConfigError::invalid(
+                path,
+                "`operation.presence_interval_seconds` is not from 1 to 60",
+                "leave it at 5: a focus counts a bridge as gone after 45 s",
+            ));
+        }
+        if self.shutdown_grace_seconds > LONGEST_GRACE_SECONDS {
+            return Err(ConfigError::invalid(
+                path,
+                format!("`operation.shutdown_grace_seconds` is above {LONGEST_GRACE_SECONDS}"),
+                "leave it at 10, which is enough for a focus to move people elsewhere",
+            ));
+        }
+        Ok(())
+    }
+
     /// Time between presences.
     pub fn presence_interval(&self) -> Duration {
         Duration::from_secs(self.presence_interval_seconds)
@@ -407,16 +435,25 @@ impl BridgeConfig {
                 "add one for each MAIN host",
             );
         }
+        let is_region = |region: &String| {
+            (1..=64).contains(&region.len()) && !region.chars().any(char::is_control)
+        };
+        if self
+            .identity
+            .region
+            .as_ref()
+            .is_some_and(|region| !is_region(region))
+        {
+            return invalid(
+                String::from("`identity.region` is empty, longer than 64 bytes or not printable"),
+                "write the region as clients know it, such as \"eu\", or leave it out",
+            );
+        }
         self.media.check(path)?;
         if let Some(websocket) = &self.websocket {
             websocket.check(path)?;
         }
-        if !(1..=60).contains(&self.operation.presence_interval_seconds) {
-            return invalid(
-                String::from("`operation.presence_interval_seconds` is not from 1 to 60"),
-                "leave it at 5: a focus counts a bridge as gone after 45 s",
-            );
-        }
+        self.operation.check(path)?;
         let stress = self.load.average_participant_stress;
         if !(stress > 0.0 && stress <= 1.0) {
             return invalid(
@@ -443,6 +480,21 @@ impl BridgeConfig {
                 return invalid(
                     format!("{place}: `domain = \"{}\"` is no host", xmpp.domain),
                     "write the XMPP host of the account, such as auth.DOMAIN",
+                );
+            }
+            let account = format!("{}@{}", xmpp.username, xmpp.domain).parse::<Jid>();
+            if account.is_err() {
+                return invalid(
+                    format!("{place}: `username = \"{}\"` is no account", xmpp.username),
+                    "write the part of the account's address before the @, such as jvb",
+                );
+            }
+            if let (Ok(account), Some(resource)) = (&account, &xmpp.resource)
+                && account.with_resource(resource).is_err()
+            {
+                return invalid(
+                    format!("{place}: `resource = \"{resource}\"` is none"),
+                    "leave it out: one is made up",
                 );
             }
             if !rooms.insert((xmpp.address.to_string(), xmpp.brewery.clone())) {
@@ -536,6 +588,11 @@ mod tests {
             format!("{:?}", full.operation)
         );
         assert_eq!(format!("{:?}", plain.load), format!("{:?}", full.load));
+        let without_example = MediaConfig {
+            mapping: Vec::new(),
+            ..full.media.clone()
+        };
+        assert_eq!(format!("{:?}", plain.media), format!("{without_example:?}"));
         assert_eq!(plain.log, full.log);
         let shown = format!("{full:?}");
         let keys = shown
@@ -578,6 +635,33 @@ mod tests {
                 "from 1 to 60",
             ),
             ("[\"203.0.113.7\"]", "[\"203.0.113.700\"]", "bridge.toml:"),
+            (
+                "#shutdown_grace_seconds = 10",
+                "shutdown_grace_seconds = 9223372036854775807",
+                "above 10800",
+            ),
+            ("region = \"eu\"", "region = \"\\u0007\"", "not printable"),
+            ("username = \"jvb\"", "username = \"\"", "is no account"),
+            (
+                "#resource = \"b1\"",
+                "resource = \"\"",
+                "`resource = \"\"` is none",
+            ),
+            (
+                "#packets_per_second = 200000.0",
+                "packets_per_second = nan",
+                "is not 1 or more",
+            ),
+            (
+                "#[websocket]",
+                "[websocket]\nlisten = \"0.0.0.0:9090\"\ndomains = [\"a b\"]",
+                "has one that is no host",
+            ),
+            (
+                "#[websocket]",
+                "[websocket]\nlisten = \"0.0.0.0:9090\"\ndomains = [\"a\"]\nserver_id = \"\"",
+                "`websocket.server_id` is empty",
+            ),
         ] {
             let error = with(change, to).unwrap_err();
             assert!(

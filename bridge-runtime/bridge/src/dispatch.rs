@@ -194,10 +194,12 @@ mod tests {
         let from = format!("{BREWERY}/focus");
         let create = "<conference-modify xmlns='jitsi:colibri2' meeting-id='m' create='true'/>";
         let update = "<conference-modify xmlns='jitsi:colibri2' meeting-id='m'/>";
-        assert!(matches!(
-            ask(&state, &from, create),
-            Disposition::Conference(_)
-        ));
+        let payload = || Element::parse(create).unwrap();
+        for mut iq in [Iq::get(None, payload()), Iq::set(None, payload())] {
+            iq.from = Some(from.parse().unwrap());
+            let disposition = dispatch(&state, &BREWERY.parse().unwrap(), &iq);
+            assert!(matches!(disposition, Disposition::Conference(_)));
+        }
         state.advance(LifeCycle::GracefulShutdown);
         let refused = answer(ask(&state, &from, create));
         let error = ColibriError::from_stanza_error(&refused.error.unwrap());

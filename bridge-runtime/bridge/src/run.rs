@@ -154,10 +154,11 @@ async fn watch_endpoints(state: Arc<BridgeState>) {
 
 /// The focus moves people away as soon as it reads `shutting_down`.
 async fn wait_for_moves(state: &BridgeState) {
-    let deadline = Instant::now() + state.config.operation.shutdown_grace();
+    let asked = Instant::now();
     // Let the presence reach the focus even when nobody is here.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    while state.statistics().local_endpoints > 0 && Instant::now() < deadline {
+    let grace = state.config.operation.shutdown_grace();
+    while state.statistics().local_endpoints > 0 && asked.elapsed() < grace {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

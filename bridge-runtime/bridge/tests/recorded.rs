@@ -265,6 +265,36 @@ async fn recorded_mistakes_get_the_recorded_condition_and_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_until_everybody_is_moved_away() {
+    let prosody = Prosody::start(&Setup::default());
+    let mut program = Program::start(&prosody, false);
+    let focus = Focus::join(&prosody).await;
+    focus
+        .ask(creation("m", "aaaaaaaa", true).to_element())
+        .await
+        .unwrap();
+    program.terminate();
+    support::eventually("the announcement of the end", || {
+        let (_, published) = program.get("/colibri/stats");
+        published.contains(r#""shutting_down":true"#).then_some(())
+    })
+    .await;
+    // Who is here is served until the focus has another place for them; nobody else comes.
+    let newcomer = creation("n", "bbbbbbbb", true).to_element();
+    let error = focus.ask(newcomer).await.unwrap_err();
+    let reason = ColibriError::from_stanza_error(&error).reason;
+    assert_eq!(reason, Some(Reason::GracefulShutdown));
+    let mut moved = ConferenceModify::new("m");
+    moved.endpoints.push(Endpoint {
+        expire: true,
+        ..Endpoint::new("aaaaaaaa")
+    });
+    assert!(program.is_running());
+    focus.ask(moved.to_element()).await.unwrap();
+    assert!(program.wait().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn three_participants_meet_on_what_the_program_answers_over_xmpp_and_http() {
     let prosody = Prosody::start(&Setup::default());
     let mut program = Program::start(&prosody, true);

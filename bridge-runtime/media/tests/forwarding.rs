@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jitctl_media::channel::ChannelMessage;
+use jitctl_media::channel::{ChannelMessage, ReceiverVideoConstraints};
 use jitctl_media::conference::EndpointDescription;
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::Header;
@@ -87,6 +87,18 @@ fn no_video_is_sent_before_the_client_asked_for_any() {
     world.run(2_000);
     assert!(world.participants[0].client.decoders.is_empty());
     assert!(forwarded_at(&world, 0).is_empty());
+    // The limit of an older client is no wish yet, and leaves the first wish its default.
+    let index = world.participants[0].index;
+    let mut say = |message| {
+        world
+            .conference
+            .handle_channel_message(world.now, index, message);
+        world.run(2_000);
+        !world.participants[0].client.decoders.is_empty()
+    };
+    assert!(!say(ChannelMessage::LastNChangedEvent { last_n: 1 }));
+    let wish = ReceiverVideoConstraints::default();
+    assert!(say(ChannelMessage::ReceiverVideoConstraints(wish)));
 }
 
 #[test]

@@ -6,8 +6,10 @@
 
 mod support;
 
+use jitctl_media::channel::ChannelMessage;
 use jitctl_media::conference::EndpointDescription;
-use jitctl_media::source::MediaKind;
+use jitctl_media::identifiers::Ssrc;
+use jitctl_media::source::{MediaKind, SourceDescription};
 use support::World;
 
 struct Random(u64);
@@ -146,7 +148,7 @@ fn joins_and_leaves_leave_nothing_behind() {
         churn(&mut world, round);
     }
     let measured = allocation_counter::measure(|| {
-        for round in 50..1_000 {
+        for round in 50..10_000 {
             churn(&mut world, round);
         }
     });
@@ -156,6 +158,55 @@ fn joins_and_leaves_leave_nothing_behind() {
         measured.bytes_current
     );
     assert_eq!(world.conference.endpoint_count(), 1);
+}
+
+#[test]
+fn nobody_can_say_what_the_source_of_another_shows() {
+    let mut world = World::new();
+    let says = |world: &mut World, position: usize, name: &str, video_type: &str| {
+        let message = ChannelMessage::SourceVideoTypeMessage {
+            source_name: name.to_owned(),
+            video_type: video_type.to_owned(),
+            endpoint_id: None,
+        };
+        let index = world.participants[position].index;
+        world
+            .conference
+            .handle_channel_message(world.now, index, message);
+    };
+    let hostile = world.join();
+    // Before the other one is there, with all the room such messages have, and afterwards.
+    says(&mut world, hostile, "abcd0001-v0", "none");
+    for guess in 0..1_000 {
+        says(&mut world, hostile, &format!("guess{guess}-v0"), "none");
+    }
+    let shown = world.join();
+    assert_eq!(world.video_name(shown), "abcd0001-v0");
+    says(&mut world, hostile, "abcd0001-v0", "none");
+    world.constrain(hostile, -1, 180, &[]);
+    world.run(2_000);
+    let ssrc = world.video_ssrc(shown);
+    let frames = world.participants[hostile].client.decoder(ssrc).shown.len();
+    assert!(frames > 30, "{frames}");
+
+    // What somebody says of an own source holds, also before it is signalled.
+    says(&mut world, shown, "abcd0001-v1", "desktop");
+    let [_, (kind, mut sources)] = world.participants[shown].client.descriptions();
+    let screen = [Ssrc(0x7000_0001)];
+    sources.push(SourceDescription::from_groups(
+        "abcd0001-v1".into(),
+        kind,
+        &screen,
+        &[],
+        &[],
+    ));
+    let owner = world.participants[shown].index;
+    world
+        .conference
+        .set_sources(world.now, owner, kind, sources)
+        .unwrap();
+    let snapshot = world.conference.snapshot(world.now).to_string();
+    assert!(snapshot.contains(r#""video_type":"desktop""#), "{snapshot}");
 }
 
 #[test]

@@ -45,49 +45,89 @@ impl Target {
     }
 }
 
+/// An address of the media port, and who asks there.
+#[derive(Debug)]
+struct Place {
+    socket: UdpSocket,
+    address: SocketAddr,
+    /// The host has lost the address.
+    is_gone: bool,
+}
+
 /// Asks over the network; one socket for each local address, kept for good.
 #[derive(Debug)]
 pub(super) struct Prober {
-    sockets: Vec<(UdpSocket, SocketAddr)>,
+    places: Vec<Place>,
     number: u64,
 }
 
 impl Prober {
     pub(super) fn new(addresses: &[SocketAddr]) -> io::Result<Self> {
-        let sockets = addresses
+        let places = addresses
             .iter()
             .map(|address| {
                 let mut own = *address;
                 own.set_port(0);
                 let socket = UdpSocket::bind(own)?;
                 socket.set_read_timeout(Some(PATIENCE))?;
-                Ok((socket, *address))
+                Ok(Place {
+                    socket,
+                    address: *address,
+                    is_gone: false,
+                })
             })
             .collect::<io::Result<_>>()?;
-        Ok(Self { sockets, number: 0 })
+        Ok(Self { places, number: 0 })
     }
 
-    /// Whether every address of every worker answers. Blocks up to [`PATIENCE`] times
-    /// [`ATTEMPTS`].
+    /// Whether every worker answers at every address. One that the host has lost meanwhile (a
+    /// renewed lease, a network card that went) is no fault of a worker's as long as another one
+    /// is left: calls over that one go on. Blocks up to [`PATIENCE`] times [`ATTEMPTS`].
     ///
     /// # Errors
     /// Which one does not, in words for operators.
     pub(super) fn probe(&mut self, targets: &[Target]) -> Result<(), String> {
-        for (worker, target) in targets.iter().enumerate() {
-            for (socket, address) in &self.sockets {
-                let answered = (0..ATTEMPTS).any(|_| {
-                    self.number += 1;
-                    ask(socket, *address, target, self.number)
-                });
-                if !answered {
+        let number = &mut self.number;
+        for Place {
+            socket,
+            address,
+            is_gone,
+        } in &mut self.places
+        {
+            let silent = targets.iter().position(|target| {
+                !(0..ATTEMPTS).any(|_| {
+                    *number += 1;
+                    ask(socket, *address, target, *number)
+                })
+            });
+            let was_gone = std::mem::replace(is_gone, silent.is_some() && is_lost(*address));
+            match silent {
+                Some(worker) if !*is_gone => {
                     return Err(format!(
                         "media worker {worker} does not answer at {address}/udp: restart the bridge"
                     ));
                 }
+                Some(_) if !was_gone => tracing::warn!(
+                    %address,
+                    "this host has lost an address of the media port; those it has got since \
+                     carry media after a restart of the bridge"
+                ),
+                _ => {}
             }
+        }
+        if self.places.iter().all(|place| place.is_gone) {
+            return Err(String::from(
+                "this host has lost every address of the media port: restart the bridge",
+            ));
         }
         Ok(())
     }
+}
+
+/// Whether the host does not have an address any more.
+fn is_lost(address: SocketAddr) -> bool {
+    let bound = UdpSocket::bind(SocketAddr::new(address.ip(), 0));
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 fn ask(socket: &UdpSocket, address: SocketAddr, target: &Target, number: u64) -> bool {
@@ -120,4 +160,54 @@ fn ask(socket: &UdpSocket, address: SocketAddr, target: &Target, number: u64) ->
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        Target {
+            credentials: Credentials::random("").unwrap(),
+        }
+    }
+
+    /// Answers checks of `target` until the test ends.
+    fn answering(target: &Target) -> SocketAddr {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let key = IntegrityKey::new(&target.credentials.password).unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                let request = Message::parse(&buffer[..length]).unwrap();
+                let mut answer = Builder::new(Class::Success, &request.transaction_id);
+                answer.xor_mapped_address(from);
+                socket.send_to(&answer.finish(&key), from).unwrap();
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn a_lost_address_is_no_fault_until_the_last_one_is_gone() {
+        let target = target();
+        let mut prober = Prober::new(&[answering(&target), answering(&target)]).unwrap();
+        assert_eq!(prober.probe(std::slice::from_ref(&target)), Ok(()));
+        // An address this host does not have, and to which this socket cannot send.
+        let lost = "[2001:db8::77]:10000".parse().unwrap();
+        prober.places[1].address = lost;
+        assert_eq!(prober.probe(std::slice::from_ref(&target)), Ok(()));
+        prober.places[0].address = lost;
+        let failure = prober.probe(&[target]).unwrap_err();
+        assert!(failure.contains("every address"), "{failure}");
+    }
+
+    #[test]
+    fn a_worker_that_is_silent_at_an_address_of_the_host_is_named() {
+        let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut prober = Prober::new(&[deaf.local_addr().unwrap()]).unwrap();
+        let failure = prober.probe(&[target()]).unwrap_err();
+        assert!(failure.starts_with("media worker 0"), "{failure}");
+    }
 }

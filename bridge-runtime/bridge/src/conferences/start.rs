@@ -22,6 +22,9 @@ use crate::media::{
 
 /// Local addresses one worker can have.
 const MOST_ADDRESSES: usize = 16;
+/// How long is waited for addresses that the kernel does not give yet, and how often it is asked.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
+const ADDRESS_RETRY: Duration = Duration::from_millis(100);
 
 /// Media cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +81,18 @@ pub(super) fn workers(
     let workers = media.workers();
     let mut sockets: Vec<Vec<MediaSocket>> = (0..workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
-    for address in wanted {
-        let group = MediaSocket::bind_group(address, workers)?;
+    for group in bind(&wanted, workers, ADDRESS_PATIENCE)? {
         addresses.extend(group.first().map(MediaSocket::local));
         for (own, socket) in sockets.iter_mut().zip(group) {
             own.push(socket);
+        }
+    }
+    for local in media.mapping.iter().map(|mapping| mapping.local) {
+        if !addresses.iter().any(|address| address.ip() == local) {
+            tracing::warn!(
+                %local,
+                "a `[[media.mapping]]` is of no use: media is not bound to its `local` address"
+            );
         }
     }
     let mut mappings = media.mappings();
@@ -105,6 +115,40 @@ pub(super) fn workers(
     }
     let seats = seat_workers(sockets, &transport, media, urls)?;
     Ok((seats, addresses))
+}
+
+/// Binds each of `wanted` once for each worker. One that the host does not have after all is left
+/// out with a warning, unless it has none.
+fn bind(
+    wanted: &[SocketAddr],
+    workers: usize,
+    patience: Duration,
+) -> Result<Vec<Vec<MediaSocket>>, SocketError> {
+    let until = Instant::now() + patience;
+    let mut groups = Vec::new();
+    let mut left_out = None;
+    for address in wanted {
+        let group = loop {
+            let group = MediaSocket::bind_group(*address, workers);
+            let early = group.as_ref().is_err_and(SocketError::is_of_address);
+            if !early || Instant::now() >= until {
+                break group;
+            }
+            std::thread::sleep(ADDRESS_RETRY);
+        };
+        match group {
+            Ok(group) => groups.push(group),
+            Err(error) if error.is_of_address() => {
+                tracing::warn!(%error, "an address carries no media");
+                left_out = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match left_out {
+        Some(error) if groups.is_empty() => Err(error),
+        _ => Ok(groups),
+    }
 }
 
 fn seat_workers(
@@ -146,4 +190,21 @@ fn seat_workers(
             }
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_not_there_is_left_out_and_a_taken_port_is_an_error() {
+        let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let elsewhere = "[2001:db8::77]:0".parse().unwrap();
+        let groups = bind(&[here, elsewhere], 2, Duration::ZERO).unwrap();
+        assert_eq!(groups.len(), 1);
+        assert_eq!(groups[0].len(), 2);
+        assert!(bind(&[elsewhere], 1, Duration::ZERO).is_err());
+        let taken = groups[0][0].local();
+        assert!(bind(&[here, taken], 1, Duration::ZERO).is_err());
+    }
 }

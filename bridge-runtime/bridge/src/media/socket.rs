@@ -17,6 +17,15 @@ pub struct SocketError {
     source: io::Error,
 }
 
+impl SocketError {
+    /// Whether the host does not have the address, or does not have it yet: IPv6 looks for
+    /// duplicates of a new one first (RFC 4862 section 5.4).
+    #[must_use]
+    pub fn is_of_address(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrNotAvailable
+    }
+}
+
 /// A bound socket and the address clients send to.
 #[derive(Debug)]
 pub struct MediaSocket {

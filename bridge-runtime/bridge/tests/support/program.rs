@@ -56,6 +56,13 @@ impl Program {
         self.child.try_wait().expect("a child").is_none()
     }
 
+    /// Asks it to stop, as systemd does.
+    pub(crate) fn terminate(&self) {
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &self.child.id().to_string()]);
+        assert!(kill.status().expect("kill").success());
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         wait_for("the end of the bridge", || {

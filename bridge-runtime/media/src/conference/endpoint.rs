@@ -1,5 +1,6 @@
 //! An endpoint: what it negotiated, and everything that is sent to it.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::media::NegotiatedMedia;
@@ -11,7 +12,7 @@ use crate::cache::SentLog;
 use crate::identifiers::{EndpointId, SourceIndex, Ssrc};
 use crate::projection::Projection;
 use crate::rtcp::ArrivalRecorder;
-use crate::source::RateMeter;
+use crate::source::{RateMeter, VideoType};
 
 /// Key frame requests of one receiver for one source: at most so many in this time.
 const REQUEST_WINDOW: Duration = Duration::from_secs(10);
@@ -38,6 +39,8 @@ pub(super) struct Endpoint {
     pub(super) is_active: bool,
     pub(super) was_reported_timed_out: bool,
     pub(super) sources: Vec<SourceIndex>,
+    /// What it said of sources that are not signalled yet.
+    pub(super) early_video_types: HashMap<String, VideoType>,
     pub(super) arrivals: ArrivalRecorder,
     /// For a sender that has to be told what its way up carries.
     pub(super) incoming: Option<Box<IncomingEstimator>>,
@@ -116,11 +119,8 @@ impl Endpoint {
     }
 
     pub(super) fn last_n(&self) -> Option<i32> {
-        if self.settings.was_updated {
-            self.settings.last_n
-        } else {
-            self.initial_last_n
-        }
+        let initial = self.initial_last_n.filter(|_| !self.settings.was_updated);
+        self.settings.last_n.or(initial)
     }
 }
 

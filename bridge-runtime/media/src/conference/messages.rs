@@ -12,8 +12,8 @@ use crate::speaker::SpeakerChange;
 const PREVIOUS_SPEAKERS: usize = 9;
 /// Conference size up to which statistics go to everybody.
 const SMALL_CONFERENCE: usize = 20;
-/// Video types kept for sources not yet signalled.
-const EARLY_VIDEO_TYPES: usize = 256;
+/// Video types kept of one endpoint for sources not yet signalled.
+const EARLY_VIDEO_TYPES: usize = 16;
 
 impl Conference {
     /// Queues a message for an endpoint whose channel is open.
@@ -109,7 +109,6 @@ impl Conference {
             }
             ChannelMessage::LastNChangedEvent { last_n } => {
                 endpoint.settings.last_n = Some(last_n);
-                endpoint.settings.was_updated = true;
                 endpoint.needs_allocation = true;
                 self.next_tick = self.next_tick.min(now);
             }
@@ -143,9 +142,12 @@ impl Conference {
             return;
         };
         let Some(index) = self.source_names.get(source_name).copied() else {
-            if self.early_video_types.len() < EARLY_VIDEO_TYPES {
-                self.early_video_types
-                    .insert(source_name.to_owned(), video_type);
+            // For a source of its own: whose a name is shows only once it is signalled.
+            if let Some(endpoint) = self.endpoint_mut(sender)
+                && endpoint.early_video_types.len() < EARLY_VIDEO_TYPES
+            {
+                let early = &mut endpoint.early_video_types;
+                early.insert(source_name.to_owned(), video_type);
             }
             return;
         };

@@ -71,7 +71,6 @@ pub struct Conference {
     source_names: HashMap<SourceName, SourceIndex>,
     routes: HashMap<u32, Route>,
     /// Video types told before the source was signalled.
-    early_video_types: HashMap<String, crate::source::VideoType>,
     speech: SpeechOrder,
     dominant: DominantSpeaker,
     loudest: Option<Loudest>,
@@ -104,7 +103,6 @@ impl Conference {
             sources: Vec::new(),
             source_names: HashMap::new(),
             routes: HashMap::new(),
-            early_video_types: HashMap::new(),
             speech: SpeechOrder::default(),
             dominant: DominantSpeaker::new(now),
             feedback_audio: Ssrc(ssrcs.next()),
@@ -180,6 +178,7 @@ impl Conference {
             is_active: true,
             was_reported_timed_out: false,
             sources: Vec::new(),
+            early_video_types: HashMap::new(),
             arrivals: ArrivalRecorder::new(now),
             incoming: None,
             round_trip: Duration::from_millis(100),
@@ -356,16 +355,16 @@ impl Conference {
         }
         self.source_names.insert(description.name.clone(), index);
         let mut source = Source::new(now, owner, description);
-        if let Some(video_type) = self.early_video_types.remove(source.name()) {
-            source.video_type = video_type;
+        if let Some(owner) = self.endpoint_mut(owner) {
+            owner.sources.push(index);
+            if let Some(video_type) = owner.early_video_types.remove(source.name()) {
+                source.video_type = video_type;
+            }
         }
         let source = Some(Box::new(source));
         match self.sources.get_mut(position) {
             Some(slot) => *slot = source,
             None => self.sources.push(source),
-        }
-        if let Some(owner) = self.endpoint_mut(owner) {
-            owner.sources.push(index);
         }
     }
 
