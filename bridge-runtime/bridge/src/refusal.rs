@@ -23,6 +23,8 @@ macro_rules! refusals {
 }
 
 refusals! {
+    /// A connection that does not say what it wants in time.
+    SlowRequest => "websocket_slow_request",
     /// Not a request for a WebSocket.
     NoUpgrade => "websocket_no_upgrade",
     /// Another bridge's name, an unknown conference or endpoint, or a wrong password.

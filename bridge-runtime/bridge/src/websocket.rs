@@ -14,10 +14,12 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::server::conn::http1;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use jitctl_media::channel::MAXIMUM_MESSAGE_LENGTH;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -35,6 +37,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(60);
 /// A client that does not take a message within this time is given up.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// Time for a connection to say what it wants.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+/// Pause after a connection could not be taken: descriptors may be short.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What every client gets first.
 const SERVER_HELLO: &str = r#"{"colibriClass":"ServerHello"}"#;
 
@@ -44,9 +50,29 @@ type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 pub async fn serve(listener: TcpListener, conferences: Arc<MediaConferences>) {
     let router = Router::new()
         .route("/colibri-ws/{server}/{conference}/{endpoint}", get(accept))
-        .with_state(conferences);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the WebSocket server ended");
+        .with_state(conferences.clone());
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(welcome(conferences.clone(), router.clone(), stream));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a bridge channel cannot be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until it becomes a channel, is refused or says nothing.
+async fn welcome(conferences: Arc<MediaConferences>, router: Router, stream: TcpStream) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_PATIENCE)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
+    if connection.await.is_err_and(|error| error.is_timeout()) {
+        conferences.refusals().count(Refusal::SlowRequest);
     }
 }
 
@@ -127,8 +153,13 @@ async fn talk(
         conferences.refusals().count(refusal);
         Some(close(code, reason))
     };
-    if !send(socket, Message::text(SERVER_HELLO)).await {
-        return None;
+    let given_up = |sent| match sent {
+        Sent::Slow => refuse(Refusal::Slow, CloseCode::Policy, "does not read"),
+        Sent::Taken | Sent::Gone => None,
+    };
+    let sent = send(socket, Message::text(SERVER_HELLO)).await;
+    if sent != Sent::Taken {
+        return given_up(sent);
     }
     let mut pings = interval(PING_INTERVAL);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -137,8 +168,9 @@ async fn talk(
         tokio::select! {
             outgoing = attached.outgoing.recv() => match outgoing {
                 Some(Outgoing::Text(text)) => {
-                    if !send(socket, Message::text(text)).await {
-                        return refuse(Refusal::Slow, CloseCode::Policy, "does not read");
+                    let sent = send(socket, Message::text(text)).await;
+                    if sent != Sent::Taken {
+                        return given_up(sent);
                     }
                 }
                 Some(Outgoing::Close(Closing::Replaced)) => {
@@ -176,19 +208,32 @@ async fn talk(
                     conferences.refusals().count(Refusal::Silent);
                     return None;
                 }
-                if !send(socket, Message::Ping(Vec::new().into())).await {
-                    return None;
+                let sent = send(socket, Message::Ping(Vec::new().into())).await;
+                if sent != Sent::Taken {
+                    return given_up(sent);
                 }
             }
         }
     }
 }
 
-async fn send(socket: &mut Socket, message: Message) -> bool {
-    matches!(
-        timeout(SEND_PATIENCE, socket.send(message)).await,
-        Ok(Ok(()))
-    )
+/// What became of a message to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// The kernel has it.
+    Taken,
+    /// The client does not read.
+    Slow,
+    /// There is no client any more.
+    Gone,
+}
+
+async fn send(socket: &mut Socket, message: Message) -> Sent {
+    match timeout(SEND_PATIENCE, socket.send(message)).await {
+        Ok(Ok(())) => Sent::Taken,
+        Ok(Err(_)) => Sent::Gone,
+        Err(_) => Sent::Slow,
+    }
 }
 
 fn close(code: CloseCode, reason: &'static str) -> CloseFrame {

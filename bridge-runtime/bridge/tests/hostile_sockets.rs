@@ -171,6 +171,34 @@ async fn wait_in_virtual_time(conferences: &MediaConferences, reason: &str, step
 }
 
 #[tokio::test]
+async fn a_connection_that_does_not_say_what_it_wants_is_ended() {
+    let conferences = bridge().await;
+    let mut bystanders = bystanders(&conferences).await;
+    let url = endpoint(&conferences, "cccccccc", false).await;
+    let (host, request) = request(&url);
+    let mut streams = Vec::new();
+    for said in ["", &request[..request.len() / 2]] {
+        let mut stream = TcpStream::connect(&host).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    greet(&mut bystanders).await;
+    wait_in_virtual_time(
+        &conferences,
+        "websocket_slow_request",
+        Duration::from_secs(11),
+    )
+    .await;
+    for mut stream in streams {
+        let mut answer = Vec::new();
+        let end = tokio::time::timeout(support::PATIENCE, stream.read_to_end(&mut answer));
+        let _ = end.await.expect("the server ends it");
+    }
+    assert_eq!(counted(&conferences, "websocket_slow_request"), 2);
+    greet(&mut bystanders).await;
+}
+
+#[tokio::test]
 async fn a_client_that_says_nothing_loses_its_channel() {
     let conferences = bridge().await;
     let mut bystanders = bystanders(&conferences).await;
