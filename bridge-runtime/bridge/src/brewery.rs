@@ -125,11 +125,15 @@ impl Brewery {
                 }
                 self.joined &= resumable;
                 let joined = self.joined;
+                let mut was_connected = false;
                 self.state.update_connection(self.index, |connection| {
-                    connection.jid = None;
+                    was_connected = connection.jid.take().is_some();
                     connection.joined = joined;
                     connection.trouble = Some(failure.to_string());
                 });
+                if was_connected {
+                    self.state.count_disconnect();
+                }
             }
             ClientEvent::Request(iq) => self.handle_request(iq),
             ClientEvent::Stanza(stanza) if stanza.name() == "presence" => {

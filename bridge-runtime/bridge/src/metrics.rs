@@ -8,6 +8,9 @@ use crate::state::BridgeState;
 /// Prefix of all names.
 pub(crate) const PREFIX: &str = "jitsi_jvb_";
 
+/// Why a packet is dropped that the kernel cannot take in time.
+pub(crate) const QUEUE_FULL: &str = "send_buffer_full";
+
 /// All metrics of the bridge.
 pub(crate) fn metrics(state: &BridgeState) -> Vec<Metric> {
     let published = state.statistics();
@@ -18,8 +21,19 @@ pub(crate) fn metrics(state: &BridgeState) -> Vec<Metric> {
         "Requests for conferences that were answered with an error.",
         state.refused_requests(),
     ));
-    let dropped = state.service.dropped().into_iter();
-    all.extend(dropped.map(|(reason, count)| {
+    all.push(Metric::counter(
+        "xmpp_disconnects",
+        "Connections to XMPP that were lost.",
+        state.disconnects(),
+    ));
+    let dropped = state.service.dropped();
+    let full = dropped.iter().filter(|(reason, _)| *reason == QUEUE_FULL);
+    all.push(Metric::counter(
+        "queue_dropped_packets",
+        "Packets dropped because the kernel's buffer was full.",
+        full.map(|(_, count)| count).sum(),
+    ));
+    all.extend(dropped.into_iter().map(|(reason, count)| {
         Metric::counter("dropped", "Input dropped or refused, by reason.", count)
             .with_label("reason", reason)
     }));

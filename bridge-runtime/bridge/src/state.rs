@@ -61,6 +61,7 @@ pub struct BridgeState {
     self_test: Mutex<SelfTest>,
     cpu: Mutex<CpuMeter>,
     refused_requests: AtomicU64,
+    disconnects: AtomicU64,
 }
 
 impl std::fmt::Debug for BridgeState {
@@ -97,6 +98,7 @@ impl BridgeState {
             self_test: Mutex::default(),
             cpu: Mutex::default(),
             refused_requests: AtomicU64::new(0),
+            disconnects: AtomicU64::new(0),
         }
     }
 
@@ -108,6 +110,16 @@ impl BridgeState {
     /// How many requests were answered with an error.
     pub fn refused_requests(&self) -> u64 {
         self.refused_requests.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection to XMPP that was lost.
+    pub(crate) fn count_disconnect(&self) {
+        self.disconnects.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many connections to XMPP were lost.
+    pub fn disconnects(&self) -> u64 {
+        self.disconnects.load(Ordering::Relaxed)
     }
 
     /// Where on the way out the bridge is.

@@ -1,5 +1,6 @@
 //! Recorded requests of a focus, sent through a real Prosody to the whole program, get answers
-//! that carry what the recorded ones carry; and participants meet on what was answered.
+//! that carry what the recorded ones carry; participants meet on what was answered, and neither a
+//! restart of the server nor a stop takes them by surprise.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::expect_used,
@@ -265,6 +266,28 @@ async fn recorded_mistakes_get_the_recorded_condition_and_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_restarts_is_joined_again_and_ends_no_conference() {
+    let mut prosody = Prosody::start(&Setup::default());
+    let program = Program::start(&prosody, false);
+    let focus = Focus::join(&prosody).await;
+    let create = creation("m", "aaaaaaaa", true).to_element();
+    focus.ask(create).await.unwrap();
+    drop(focus);
+    prosody.restart();
+    support::eventually("the bridge in the brewery again", || {
+        let (_, metrics) = program.get("/metrics");
+        let counted = metrics.contains("jitsi_jvb_xmpp_disconnects_total 1\n");
+        (counted && metrics.contains("jitsi_jvb_mucs_joined 1\n")).then_some(())
+    })
+    .await;
+    let focus = Focus::join(&prosody).await;
+    let again = creation("m", "aaaaaaaa", true).to_element();
+    let error = focus.ask(again).await.unwrap_err();
+    let reason = ColibriError::from_stanza_error(&error).reason;
+    assert_eq!(reason, Some(Reason::ConferenceAlreadyExists));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_until_everybody_is_moved_away() {
     let prosody = Prosody::start(&Setup::default());
     let mut program = Program::start(&prosody, false);
@@ -361,6 +384,34 @@ async fn three_participants_meet_on_what_the_program_answers_over_xmpp_and_http(
         answer.contains(Reason::ConferenceNotFound.name()),
         "{answer}"
     );
+    for (body, expected, what) in [
+        ("{", 400, r#""condition":"bad-request""#),
+        (
+            r#"{"name":"no room"}"#,
+            400,
+            "not the bare address of a room",
+        ),
+        (r#"{"relays":[{"id":"r","create":true}]}"#, 501, "no links"),
+        (r#"{"connects":[{"create":true}]}"#, 501, "exports no media"),
+        (
+            r#"{"endpoints":[{"id":"x","sources":[]}]}"#,
+            404,
+            Reason::UnknownEndpoint.name(),
+        ),
+    ] {
+        let (status, answer) = program.request("PATCH", "/colibri/v2/conferences/m", body);
+        assert!(
+            status == expected && answer.contains(what),
+            "{body}: {status} {answer}"
+        );
+    }
+    let again = r#"{"meeting-id":"m"}"#;
+    let (status, answer) = program.request("POST", "/colibri/v2/conferences", again);
+    let exists = Reason::ConferenceAlreadyExists.name();
+    assert!(
+        status == 409 && answer.contains(exists),
+        "{status} {answer}"
+    );
     let create = r#"{"meeting-id":"n","endpoints":[{"id":"dddddddd","create":true,
         "capabilities":["source-names"],"transport":{"ice-controlling":true,"sctp":{}}}]}"#;
     let (status, answer) = program.request("POST", "/colibri/v2/conferences", create);
@@ -380,6 +431,13 @@ async fn three_participants_meet_on_what_the_program_answers_over_xmpp_and_http(
     let error = focus.ask(refused).await.unwrap_err();
     let reason = ColibriError::from_stanza_error(&error).reason;
     assert_eq!(reason, Some(Reason::GracefulShutdown));
+    let late = r#"{"meeting-id":"o"}"#;
+    let (status, answer) = program.request("POST", "/colibri/v2/conferences", late);
+    let ending = Reason::GracefulShutdown.name();
+    assert!(
+        status == 503 && answer.contains(ending),
+        "{status} {answer}"
+    );
     support::call::talk(&mut participants[..2], &mut number, |_, _| true);
     for meeting in ["m", "n"] {
         assert!(program.is_running());

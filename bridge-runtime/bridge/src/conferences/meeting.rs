@@ -40,6 +40,18 @@ pub(super) struct Member {
     pub(super) is_connected: bool,
     /// Its bridge channel over WebSocket.
     pub(super) channel: Channel,
+    /// Since when media could flow although no bridge channel was ever open; `None` once one was,
+    /// or once that was counted.
+    pub(super) without_channel: Option<Waiting>,
+}
+
+/// What an endpoint lacks while its first bridge channel is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Media, too.
+    ForMedia,
+    /// The channel alone, since then.
+    ForChannel(Instant),
 }
 
 /// A meeting.
@@ -145,6 +157,7 @@ impl Meeting {
             stats_id: entry.stats_id.clone(),
             is_connected: false,
             channel,
+            without_channel: Some(Waiting::ForMedia),
         };
         let key = self.key(&member);
         self.members.insert(id.to_owned(), member);

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use jitctl_media::conference::{Conference, ConferenceConfig};
 use jitctl_media::engine::{ConferenceIndex, EndpointKey, Engine, EngineEvent};
-use jitctl_media::transport::TransportEvent;
+use jitctl_media::transport::{Transport, TransportEvent};
 use jitctl_wire::colibri2::{ColibriError, ConferenceModified, ConferenceModify, Relay};
 use tokio::sync::mpsc;
 
 use super::channel::{Closing, Outgoing};
 use super::check;
-use super::meeting::{Desk, Meeting, Member};
+use super::meeting::{Desk, Meeting, Member, Waiting};
 use super::tally::Totals;
 use super::translate;
 use super::urls::ChannelUrls;
@@ -25,6 +25,8 @@ use crate::conference::ConferenceResult;
 
 /// A meeting without endpoints is dropped after this long.
 const EMPTY_MEETING: Duration = Duration::from_secs(20);
+/// An endpoint with media and without a bridge channel after this long is counted.
+const CHANNEL_DELAY: Duration = Duration::from_secs(30);
 
 /// The meetings of one worker.
 #[derive(Debug)]
@@ -204,7 +206,8 @@ impl Registry {
         tracing::info!(meeting = %id, seconds = lasted.as_secs(), "conference ended");
     }
 
-    /// Drops meetings that nobody joined or that everybody left without a word.
+    /// Drops meetings that nobody joined or that everybody left without a word, and counts
+    /// endpoints whose bridge channel does not come.
     pub(super) fn sweep(&mut self, engine: &mut Engine<Conference>, now: Instant) {
         let over: Vec<String> = self
             .meetings
@@ -217,6 +220,15 @@ impl Registry {
             .collect();
         for id in over {
             self.drop_meeting(&mut without_urls(engine, now), &id);
+        }
+        let members = self.meetings.values_mut();
+        for member in members.flat_map(|meeting| meeting.members.values_mut()) {
+            if let Some(Waiting::ForChannel(since)) = member.without_channel
+                && now.saturating_duration_since(since) >= CHANNEL_DELAY
+            {
+                member.without_channel = None;
+                self.totals.without_channel += 1;
+            }
         }
         self.count();
     }
@@ -243,6 +255,7 @@ impl Registry {
             conference: handle,
             endpoint: member.index,
         };
+        member.without_channel = None;
         let (serial, receiver) = member.channel.attach();
         engine.socket_opened(now, key);
         Some((key, serial, receiver))
@@ -310,9 +323,15 @@ impl Registry {
                 match event {
                     TransportEvent::Connected { profile } => {
                         member.is_connected = true;
+                        if member.without_channel == Some(Waiting::ForMedia) {
+                            member.without_channel = Some(Waiting::ForChannel(now));
+                        }
                         tracing::info!(conference = room, endpoint = id, ?profile, "connected");
                     }
                     TransportEvent::RouteChanged(route) => {
+                        // A path that was lost is found again.
+                        let transport = engine.transport(key);
+                        member.is_connected = transport.is_some_and(Transport::is_connected);
                         tracing::debug!(conference = room, endpoint = id, ?route, "path changed");
                     }
                     TransportEvent::IceFailed => {
@@ -325,6 +344,7 @@ impl Registry {
                     }
                     TransportEvent::Closed => member.is_connected = false,
                     TransportEvent::ChannelOpen => {
+                        member.without_channel = None;
                         tracing::debug!(conference = room, endpoint = id, "channel open");
                     }
                     TransportEvent::ChannelMessage(_) | TransportEvent::ChannelClosed => {}
@@ -371,3 +391,6 @@ fn without_urls(engine: &mut Engine<Conference>, now: Instant) -> Desk<'_> {
         urls: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

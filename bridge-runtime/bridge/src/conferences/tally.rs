@@ -9,6 +9,7 @@ use jitctl_wire::brewery::BridgeStats;
 
 use super::registry::Registry;
 use crate::media::{SendCounters, WorkerStatistics};
+use crate::metrics::QUEUE_FULL;
 use crate::refusal::RefusalCounters;
 
 /// Rates are taken over at least this long.
@@ -25,6 +26,8 @@ pub(super) struct Totals {
     ice_succeeded: u64,
     ice_failed: u64,
     dtls_failed: u64,
+    /// Endpoints that had media and no bridge channel for too long.
+    pub(super) without_channel: u64,
     pub(super) socket_messages_sent: u64,
     pub(super) socket_messages_received: u64,
     /// Channels given up because too much waited for their clients.
@@ -141,6 +144,7 @@ impl Tally {
         sum.ice_succeeded += more.ice_succeeded;
         sum.ice_failed += more.ice_failed;
         sum.dtls_failed += more.dtls_failed;
+        sum.without_channel += more.without_channel;
         sum.socket_messages_sent += more.socket_messages_sent;
         sum.socket_messages_received += more.socket_messages_received;
         sum.socket_queues_full += more.socket_queues_full;
@@ -267,7 +271,7 @@ pub(super) fn dropped(
             ("unknown_payload_type", routing.unknown_payload_type),
             ("duplicate", routing.duplicates),
             ("muted", routing.refused),
-            ("send_buffer_full", sends.full),
+            (QUEUE_FULL, sends.full),
             ("send_refused", sends.refused),
             ("websocket_queue_full", sum.totals.socket_queues_full),
         ])
@@ -336,4 +340,5 @@ pub(super) fn fill<'t>(
     stats.total_colibri_web_socket_messages_sent = totals.socket_messages_sent;
     stats.total_colibri_web_socket_messages_received = totals.socket_messages_received;
     stats.dtls_failed_endpoints = totals.dtls_failed;
+    stats.num_eps_no_msg_transport_after_delay = totals.without_channel;
 }

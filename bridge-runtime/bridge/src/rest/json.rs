@@ -223,6 +223,12 @@ static RELAY: Form = Form {
         ("endpoints", Shape::Wrapped(&ENDPOINT)),
     ],
 };
+/// Known so that it is refused and not overlooked: a bridge exports no media.
+static CONNECT: Form = Form {
+    name: "connect",
+    namespace: COLIBRI2,
+    keys: &[("id", TEXT), ("create", TRUTH), ("expire", TRUTH)],
+};
 static MODIFY: Form = Form {
     name: "conference-modify",
     namespace: COLIBRI2,
@@ -234,6 +240,7 @@ static MODIFY: Form = Form {
         ("rtcstats-enabled", TRUTH),
         ("endpoints", Shape::Children(&ENDPOINT)),
         ("relays", Shape::Children(&RELAY)),
+        ("connects", Shape::Wrapped(&CONNECT)),
     ],
 };
 static MODIFIED: Form = Form {
