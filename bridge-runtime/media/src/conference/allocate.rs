@@ -136,12 +136,7 @@ impl Conference {
                 && let Some(endpoint) = self.endpoint(receiver)
                 && let Some(source) = self.source(*index)
             {
-                let owner = self.endpoint_id(source.owner);
-                mapped.push(slots::video_mapping(
-                    &endpoint.video[position],
-                    source,
-                    owner,
-                ));
+                mapped.push(slots::video_mapping(&endpoint.video[position], source));
             }
         }
         if !mapped.is_empty() {

@@ -1,6 +1,6 @@
 //! An endpoint: what it negotiated, and everything that is sent to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::media::NegotiatedMedia;
@@ -10,7 +10,7 @@ use crate::allocation::{Allocation, AudioSubscription, ReceiverSettings};
 use crate::bandwidth::IncomingEstimator;
 use crate::cache::SentLog;
 use crate::identifiers::{EndpointId, SourceIndex, Ssrc};
-use crate::projection::Projection;
+use crate::projection::{Projection, SequenceMapper};
 use crate::rtcp::ArrivalRecorder;
 use crate::source::{RateMeter, VideoType};
 
@@ -41,6 +41,8 @@ pub(super) struct Endpoint {
     pub(super) sources: Vec<SourceIndex>,
     /// What it said of sources that are not signalled yet.
     pub(super) early_video_types: HashMap<String, VideoType>,
+    /// Numbers under which sound left that is gone, in case it comes back under its SSRC.
+    pub(super) former_audio: VecDeque<(Ssrc, SequenceMapper)>,
     pub(super) arrivals: ArrivalRecorder,
     /// For a sender that has to be told what its way up carries.
     pub(super) incoming: Option<Box<IncomingEstimator>>,
@@ -119,8 +121,7 @@ impl Endpoint {
     }
 
     pub(super) fn last_n(&self) -> Option<i32> {
-        let initial = self.initial_last_n.filter(|_| !self.settings.was_updated);
-        self.settings.last_n.or(initial)
+        self.settings.last_n.or(self.initial_last_n)
     }
 }
 
@@ -149,10 +150,7 @@ impl VideoStream {
         Self {
             source: None,
             ssrc,
-            rtx: rtx.map(|ssrc| RtxStream {
-                ssrc,
-                next_sequence: ssrc.0 as u16 & 0x7fff,
-            }),
+            rtx: rtx.map(RtxStream::new),
             mid,
             projection: Projection::new(),
             sent: SentLog::new(now),
@@ -165,12 +163,32 @@ impl VideoStream {
             last_payload_type: 0,
         }
     }
+
+    /// Another source takes over, or one that was gone is back: the numbers run on, a key frame
+    /// starts it, and nothing that was asked for before counts any more.
+    pub(super) fn take_up(&mut self, now: Instant, source: SourceIndex) {
+        self.source = Some(source);
+        self.last_used = now;
+        self.projection.restart();
+        self.sent.clear();
+        self.requests = RequestLimiter::default();
+        self.is_key_frame_pending = false;
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RtxStream {
     pub(super) ssrc: Ssrc,
     pub(super) next_sequence: u16,
+}
+
+impl RtxStream {
+    pub(super) const fn new(ssrc: Ssrc) -> Self {
+        Self {
+            ssrc,
+            next_sequence: ssrc.0 as u16 & 0x7fff,
+        }
+    }
 }
 
 /// Media line id of a slot: a letter and a number below a thousand.

@@ -50,6 +50,8 @@ use crate::speaker::{DominantSpeaker, Loudest, SpeechOrder};
 
 /// Most sources of one endpoint.
 const MAXIMUM_SOURCES: usize = 32;
+/// Streams of sound that are gone whose numbers are kept, of each endpoint.
+const FORMER_AUDIO: usize = 8;
 
 /// Where an incoming SSRC leads.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +72,6 @@ pub struct Conference {
     sources: Vec<Option<Box<Source>>>,
     source_names: HashMap<SourceName, SourceIndex>,
     routes: HashMap<u32, Route>,
-    /// Video types told before the source was signalled.
     speech: SpeechOrder,
     dominant: DominantSpeaker,
     loudest: Option<Loudest>,
@@ -179,6 +180,7 @@ impl Conference {
             was_reported_timed_out: false,
             sources: Vec::new(),
             early_video_types: HashMap::new(),
+            former_audio: VecDeque::new(),
             arrivals: ArrivalRecorder::new(now),
             incoming: None,
             round_trip: Duration::from_millis(100),
@@ -281,7 +283,10 @@ impl Conference {
             .copied()
             .filter(|index| {
                 self.source(*index).is_some_and(|source| {
-                    source.description.kind == kind && !descriptions.contains(&source.description)
+                    source.description.kind == kind
+                        && !descriptions
+                            .iter()
+                            .any(|stated| stated.has_streams_of(&source.description))
                 })
             })
             .collect();
@@ -289,8 +294,10 @@ impl Conference {
             self.remove_source(source);
         }
         for description in descriptions {
-            if !self.source_names.contains_key(&description.name) {
-                self.add_source(now, endpoint, description);
+            let known = self.source_names.get(&description.name).copied();
+            match known.and_then(|index| self.source_mut(index)) {
+                Some(source) => source.restate(description),
+                None => self.add_source(now, endpoint, description),
             }
         }
         self.constraints_changed = true;
@@ -354,12 +361,19 @@ impl Conference {
             }
         }
         self.source_names.insert(description.name.clone(), index);
-        let mut source = Source::new(now, owner, description);
-        if let Some(owner) = self.endpoint_mut(owner) {
-            owner.sources.push(index);
-            if let Some(video_type) = owner.early_video_types.remove(source.name()) {
-                source.video_type = video_type;
-            }
+        let Some(endpoint) = self.endpoint_mut(owner) else {
+            return;
+        };
+        let mut source = Source::new(now, (owner, endpoint.id.clone()), description);
+        endpoint.sources.push(index);
+        if let Some(video_type) = endpoint.early_video_types.remove(source.name()) {
+            source.video_type = video_type;
+        }
+        let ssrc = source.primary().0;
+        let former = &mut endpoint.former_audio;
+        let place = former.iter().position(|(former, _)| *former == ssrc);
+        if let Some((_, mapper)) = place.and_then(|place| former.remove(place)) {
+            source.silence_mapper = mapper;
         }
         let source = Some(Box::new(source));
         match self.sources.get_mut(position) {
@@ -372,12 +386,20 @@ impl Conference {
         let Some(slot) = self.sources.get_mut(index.as_usize()) else {
             return;
         };
-        let Some(removed) = slot.take() else { return };
+        let Some(mut removed) = slot.take() else {
+            return;
+        };
         self.batch.forget(index);
         self.source_names.remove(&removed.description.name);
         self.routes.retain(|_, route| route.source != index);
         if let Some(owner) = self.endpoint_mut(removed.owner) {
             owner.sources.retain(|source| *source != index);
+            if !removed.is_video() {
+                removed.silence_mapper.pause();
+                owner.former_audio.truncate(FORMER_AUDIO - 1);
+                let former = (removed.primary().0, removed.silence_mapper);
+                owner.former_audio.push_front(former);
+            }
         }
         for receiver in self.endpoints.iter_mut().flatten() {
             receiver.forget_source(index);
@@ -386,9 +408,25 @@ impl Conference {
 
     /// Drops media of a kind that an endpoint sends.
     pub fn set_force_mute(&mut self, endpoint: EndpointIndex, audio: bool, video: bool) {
-        if let Some(endpoint) = self.endpoint_mut(endpoint) {
-            endpoint.force_mute_audio = audio;
-            endpoint.force_mute_video = video;
+        let Some(endpoint) = self.endpoint_mut(endpoint) else {
+            return;
+        };
+        let shows_again = endpoint.force_mute_video && !video;
+        endpoint.force_mute_audio = audio;
+        endpoint.force_mute_video = video;
+        if !shows_again {
+            return;
+        }
+        // What was dropped meanwhile is what the next pictures refer to.
+        let sources = endpoint.sources.clone();
+        let receivers = self.endpoints.iter_mut().flatten();
+        for stream in receivers.flat_map(|receiver| &mut receiver.video) {
+            if stream
+                .source
+                .is_some_and(|source| sources.contains(&source))
+            {
+                stream.projection.restart();
+            }
         }
     }
 
@@ -412,6 +450,11 @@ impl Conference {
             endpoint.is_ready = is_ready;
             endpoint.needs_allocation = true;
             endpoint.last_activity = Some(now);
+            if !is_ready {
+                // It wants nothing of anybody until it is back.
+                endpoint.allocation = Allocation::default();
+                self.constraints_changed = true;
+            }
         }
         self.next_tick = self.next_tick.min(now);
     }

@@ -7,12 +7,15 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::config::SsrcGenerator;
-use super::endpoint::{AudioSlot, AudioStream, Endpoint, Mid, VideoStream};
+use super::endpoint::{AudioSlot, AudioStream, Endpoint, Mid, RtxStream, VideoStream};
 use super::event::Event;
 use super::source::Source;
 use super::{Conference, ConferenceConfig};
 use crate::channel::{AudioMapping, ChannelMessage, VideoMapping};
-use crate::identifiers::{EndpointId, EndpointIndex, SourceIndex, Ssrc};
+use crate::identifiers::{EndpointIndex, SourceIndex, Ssrc};
+
+/// Streams whose sources are gone that are kept, in case a source comes back under its SSRC.
+const FORMER_STREAMS: usize = 8;
 
 impl Endpoint {
     /// Forgets a source that was removed; its slots become free but keep their numbers.
@@ -35,6 +38,38 @@ impl Endpoint {
         if let Some(audio) = self.audio.get_mut(index.as_usize()) {
             *audio = AudioStream::default();
         }
+    }
+
+    /// The stream on which a receiver without rewriting gets a source. One that had this SSRC before
+    /// runs on, lest numbers be used again that packets were encrypted with.
+    fn own_stream(
+        &mut self,
+        now: Instant,
+        source: SourceIndex,
+        ssrc: Ssrc,
+        rtx: Option<Ssrc>,
+    ) -> usize {
+        let streams = self.video.iter().enumerate();
+        let former: Vec<_> = streams.filter(|(_, s)| s.source.is_none()).collect();
+        let position = former.iter().find(|(_, stream)| stream.ssrc == ssrc);
+        if let Some(position) = position.map(|(position, _)| *position) {
+            let stream = &mut self.video[position];
+            stream.take_up(now, source);
+            if stream.rtx.map(|known| known.ssrc) != rtx {
+                stream.rtx = rtx.map(RtxStream::new);
+            }
+            return position;
+        }
+        let mut stream = VideoStream::new(now, ssrc, rtx, None);
+        stream.source = Some(source);
+        let oldest = former.iter().min_by_key(|(_, stream)| stream.last_used);
+        if let Some((position, _)) = oldest.filter(|_| former.len() >= FORMER_STREAMS) {
+            let position = *position;
+            self.video[position] = stream;
+            return position;
+        }
+        self.add_video_stream(stream);
+        self.video.len() - 1
     }
 
     /// Adds a stream; streams are large, so there is room for few more.
@@ -84,37 +119,29 @@ impl Endpoint {
         slot.source = Some(index);
         slot.is_handed_over = true;
         self.audio[index.as_usize()].slot = Some(position as u16);
-        let owner = source
-            .name()
-            .rsplit_once("-a")
-            .map_or("", |(owner, _)| owner);
         events.push_back(Event::Channel {
             endpoint: own_index,
             message: ChannelMessage::AudioSourcesMap {
-                mapped_sources: vec![audio_mapping(slot, source.name(), owner)],
+                mapped_sources: vec![audio_mapping(slot, source)],
             },
         });
         Some(position)
     }
 }
 
-fn audio_mapping(slot: &AudioSlot, source: &str, owner: &str) -> AudioMapping {
+fn audio_mapping(slot: &AudioSlot, source: &Source) -> AudioMapping {
     AudioMapping {
-        source: source.to_owned(),
-        owner: owner.to_owned(),
+        source: source.name().to_owned(),
+        owner: source.owner_id.as_str().to_owned(),
         ssrc: slot.ssrc.0,
         mid: slot.mid.map(Mid::to_text),
     }
 }
 
-pub(super) fn video_mapping(
-    stream: &VideoStream,
-    source: &Source,
-    owner: Option<&EndpointId>,
-) -> VideoMapping {
+pub(super) fn video_mapping(stream: &VideoStream, source: &Source) -> VideoMapping {
     VideoMapping {
         source: source.name().to_owned(),
-        owner: owner.map_or("", EndpointId::as_str).to_owned(),
+        owner: source.owner_id.as_str().to_owned(),
         ssrc: stream.ssrc.0,
         rtx: stream.rtx.map_or(-1, |rtx| i64::from(rtx.ssrc.0)),
         video_type: source.video_type.map_name().to_owned(),
@@ -141,16 +168,7 @@ impl Conference {
             return Some((position, false));
         }
         if !endpoint.ssrc_rewriting {
-            // Under its own SSRC; the place of a source that is gone is taken again.
-            let mut stream = VideoStream::new(now, ssrc, rtx, None);
-            stream.source = Some(source);
-            let free = endpoint.video.iter().position(|s| s.source.is_none());
-            let position = free.unwrap_or(endpoint.video.len());
-            match endpoint.video.get_mut(position) {
-                Some(place) => *place = stream,
-                None => endpoint.add_video_stream(stream),
-            }
-            return Some((position, false));
+            return Some((endpoint.own_stream(now, source, ssrc, rtx), false));
         }
         let free = endpoint.video.iter().position(|s| s.source.is_none());
         let position = if let Some(free) = free {
@@ -169,11 +187,7 @@ impl Conference {
                 });
             idle.min_by_key(|(_, stream)| stream.last_used)?.0
         };
-        let stream = &mut endpoint.video[position];
-        stream.source = Some(source);
-        stream.last_used = now;
-        stream.projection.restart();
-        stream.sent.clear();
+        endpoint.video[position].take_up(now, source);
         Some((position, true))
     }
 
@@ -190,8 +204,7 @@ impl Conference {
             .iter()
             .filter_map(|slot| {
                 let source = self.source(slot.source?)?;
-                let owner = self.endpoint_id(source.owner)?;
-                Some(audio_mapping(slot, source.name(), owner.as_str()))
+                Some(audio_mapping(slot, source))
             })
             .collect();
         let video: Vec<VideoMapping> = endpoint
@@ -199,11 +212,7 @@ impl Conference {
             .iter()
             .filter_map(|stream| {
                 let source = self.source(stream.source?)?;
-                Some(video_mapping(
-                    stream,
-                    source,
-                    self.endpoint_id(source.owner),
-                ))
+                Some(video_mapping(stream, source))
             })
             .collect();
         if !audio.is_empty() {

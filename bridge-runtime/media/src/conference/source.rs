@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{NackGenerator, PacketStore};
 use crate::codec::av1;
-use crate::identifiers::{EndpointIndex, Ssrc};
+use crate::identifiers::{EndpointId, EndpointIndex, Ssrc};
 use crate::projection::SequenceMapper;
 use crate::rtcp::ReportBlock;
 use crate::source::{
@@ -15,6 +15,8 @@ use crate::speaker::SilenceFilter;
 
 /// Least time between two key frame requests to one source, whoever asks.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(200);
+/// A larger step of the sequence numbers is a sender that began anew (RFC 3550 appendix A.1).
+const LARGEST_STEP: u64 = 3000;
 
 /// Receiver of a video source and where its state lies there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub(super) struct Subscriber {
 pub(super) struct Source {
     pub(super) description: SourceDescription,
     pub(super) owner: EndpointIndex,
+    pub(super) owner_id: EndpointId,
     pub(super) video_type: VideoType,
     pub(super) encodings: Vec<Encoding>,
     pub(super) subscribers: Vec<Subscriber>,
@@ -41,7 +44,11 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(now: Instant, owner: EndpointIndex, description: SourceDescription) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        (owner, owner_id): (EndpointIndex, EndpointId),
+        description: SourceDescription,
+    ) -> Self {
         let encodings = description
             .encodings
             .iter()
@@ -51,6 +58,7 @@ impl Source {
             video_type: description.video_type,
             description,
             owner,
+            owner_id,
             encodings,
             subscribers: Vec::new(),
             silence: SilenceFilter::default(),
@@ -60,6 +68,14 @@ impl Source {
             told_height: None,
             active_layers: 0,
         }
+    }
+
+    /// Signalling stated the same streams again; what it says of them anew counts.
+    pub(super) fn restate(&mut self, description: SourceDescription) {
+        if description.video_type != self.description.video_type {
+            self.video_type = description.video_type;
+        }
+        self.description = description;
     }
 
     pub(super) fn name(&self) -> &str {
@@ -167,7 +183,11 @@ impl Reception {
     }
 
     pub(super) fn receive(&mut self, now: Instant, sequence: u64, timestamp: u32) {
-        self.first.get_or_insert(sequence);
+        if self.first.is_none() || sequence > self.highest + LARGEST_STEP {
+            self.first = Some(sequence);
+            (self.received, self.received_at_report) = (0, 0);
+            self.expected_at_report = 0;
+        }
         self.highest = self.highest.max(sequence);
         self.received += 1;
         self.last_packet = Some(now);
@@ -218,5 +238,25 @@ impl Reception {
             last_sender_report,
             delay_since_last,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_that_begins_anew_is_not_told_of_losses() {
+        let start = Instant::now();
+        let mut reception = Reception::new(start, 90_000);
+        let restart = 1 << 17;
+        for sequence in (70_000..70_100).chain(restart..restart + 100) {
+            reception.receive(start, sequence, 0);
+        }
+        let report = reception.report(start, Ssrc(1)).unwrap();
+        assert_eq!((report.fraction_lost, report.cumulative_lost), (0, 0));
+        reception.receive(start, restart + 199, 0);
+        let report = reception.report(start, Ssrc(1)).unwrap();
+        assert_eq!((report.fraction_lost, report.cumulative_lost), (253, 99));
     }
 }

@@ -22,6 +22,7 @@ pub struct SequenceMapper {
     offset: u64,
     highest_input: Option<u64>,
     highest_output: u64,
+    has_started: bool,
     /// No memory before the first loss.
     gaps: Vec<Gap>,
 }
@@ -39,6 +40,7 @@ impl SequenceMapper {
             offset: 0,
             highest_input: None,
             highest_output: 0,
+            has_started: false,
             gaps: Vec::new(),
         }
     }
@@ -46,8 +48,15 @@ impl SequenceMapper {
     /// Starts at `input`, keeping its number.
     pub const fn start(&mut self, input: u64) {
         self.offset = 0;
+        self.has_started = true;
         self.highest_input = Some(input.wrapping_sub(1));
         self.highest_output = input.wrapping_sub(1);
+    }
+
+    /// The next input, whatever its number, continues the output.
+    pub fn pause(&mut self) {
+        self.highest_input = None;
+        self.gaps.clear();
     }
 
     /// Another stream continues the output with `input`.
@@ -60,7 +69,11 @@ impl SequenceMapper {
     /// Output number of an input that is forwarded; `None` when no place is left for it.
     pub fn accept(&mut self, input: u64) -> Option<u64> {
         let Some(highest) = self.highest_input else {
-            self.start(input);
+            if self.has_started {
+                self.rebase(input);
+            } else {
+                self.start(input);
+            }
             return self.accept(input);
         };
         if input <= highest {
@@ -194,6 +207,18 @@ mod tests {
         assert_eq!(mapper.accept(7_000), Some(11));
         assert_eq!(mapper.insert(), 12);
         assert_eq!(mapper.accept(7_001), Some(13));
+    }
+
+    #[test]
+    fn after_a_pause_the_output_runs_on_from_any_input() {
+        let mut mapper = SequenceMapper::new();
+        mapper.pause();
+        assert_eq!(mapper.accept(40_000), Some(40_000));
+        mapper.drop_input(40_001, false);
+        mapper.pause();
+        mapper.drop_input(9, false);
+        assert_eq!(mapper.accept(10), Some(40_001));
+        assert_eq!(mapper.accept(11), Some(40_002));
     }
 
     proptest! {

@@ -90,6 +90,11 @@ impl SourceDescription {
             synthetic: false,
         }
     }
+
+    /// Whether both describe the same streams, whatever they say these show.
+    pub fn has_streams_of(&self, other: &Self) -> bool {
+        self.name == other.name && self.kind == other.kind && self.encodings == other.encodings
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod key_derivation;
 mod session;
 mod window;
 
-pub use session::{MAX_STREAMS, Protector, Unprotector};
+pub use session::{MAX_SENT_STREAMS, MAX_STREAMS, Protector, Unprotector};
 
 use zeroize::Zeroizing;
 
@@ -173,8 +173,8 @@ pub enum SrtpError {
     /// RTCP without encryption.
     #[error("srtcp packet is not encrypted: drop it")]
     NotEncrypted,
-    /// The peer uses more sources than [`MAX_STREAMS`].
-    #[error("more than {MAX_STREAMS} ssrcs in one direction: drop the packet")]
+    /// The peer uses more sources than [`MAX_STREAMS`], or more than [`MAX_SENT_STREAMS`] were sent.
+    #[error("more than {MAX_STREAMS} ssrcs received or {MAX_SENT_STREAMS} sent: drop the packet")]
     TooManyStreams,
     /// The key was used for as many packets as it may be.
     #[error("srtp index space of ssrc {ssrc} is used up: the association must end")]

@@ -11,6 +11,9 @@ use crate::rtp::Header;
 /// Sources one direction may use. Beyond it packets are refused: a hostile peer with valid keys
 /// gets no more memory than this.
 pub const MAX_STREAMS: usize = 512;
+/// Sources that may be sent. They are the bridge's own choice, their indices must outlive them, and
+/// a long meeting with many comings and goings has many.
+pub const MAX_SENT_STREAMS: usize = 16 * 1024;
 
 /// The packet index has 48 bits (RFC 3711 section 3.3.1).
 const MAX_RTP_INDEX: u64 = (1 << 48) - 1;
@@ -107,7 +110,7 @@ impl Protector {
         let packet = buffer.get(..length).ok_or(SrtpError::Malformed(length))?;
         let header = Header::parse(packet).map_err(|_| SrtpError::Malformed(length))?;
         let ssrc = header.ssrc;
-        if !self.rtp.contains_key(&ssrc) && self.rtp.len() >= MAX_STREAMS {
+        if !self.rtp.contains_key(&ssrc) && self.rtp.len() >= MAX_SENT_STREAMS {
             return Err(SrtpError::TooManyStreams);
         }
         let window = self.rtp.entry(ssrc).or_default();
@@ -133,7 +136,7 @@ impl Protector {
     /// [`SrtpError`].
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], length: usize) -> Result<usize, SrtpError> {
         let ssrc = rtcp_ssrc(buffer.get(..length).ok_or(SrtpError::Malformed(length))?)?;
-        if !self.rtcp.contains_key(&ssrc) && self.rtcp.len() >= MAX_STREAMS {
+        if !self.rtcp.contains_key(&ssrc) && self.rtcp.len() >= MAX_SENT_STREAMS {
             return Err(SrtpError::TooManyStreams);
         }
         let next = self.rtcp.entry(ssrc).or_insert(0);

@@ -25,6 +25,7 @@ pub mod decoder;
 pub mod estimation;
 pub mod link;
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use client::Client;
@@ -34,6 +35,7 @@ use jitctl_media::conference::{
     Conference, ConferenceConfig, Egress, EndpointDescription, Event, MediaDescription, PayloadType,
 };
 use jitctl_media::identifiers::EndpointIndex;
+use jitctl_media::rtp::Header;
 use jitctl_media::source::MediaKind;
 use link::Link;
 
@@ -152,6 +154,29 @@ pub struct Participant {
     pub messages: Vec<(u64, ChannelMessage)>,
 }
 
+/// Takes a packet as SRTP does (RFC 3711 section 3.3.1): an index is used once, and a number far off
+/// the highest one would be taken for an old one.
+fn note_index(
+    indices: &mut HashMap<(EndpointIndex, u32), BTreeSet<u64>>,
+    receiver: EndpointIndex,
+    packet: &[u8],
+) {
+    let header = Header::parse(packet).unwrap();
+    let used = indices.entry((receiver, header.ssrc)).or_default();
+    let number = header.sequence_number;
+    let Some(highest) = used.last().copied() else {
+        used.insert(u64::from(number) + (1 << 16));
+        return;
+    };
+    let step = i64::from(number.wrapping_sub(highest as u16) as i16);
+    assert!(step > -512, "{number} after {highest} on {}", header.ssrc);
+    let is_fresh = used.insert(highest.wrapping_add_signed(step));
+    assert!(is_fresh, "{number} twice on {}", header.ssrc);
+    if used.len() > 1024 {
+        used.pop_first();
+    }
+}
+
 pub struct World {
     pub start: Instant,
     pub now: Instant,
@@ -160,6 +185,8 @@ pub struct World {
     pub egress: Collector,
     pub ignore_sender_constraints: bool,
     pub timed_out: Vec<String>,
+    /// Packet indices by receiver and SSRC.
+    indices: HashMap<(EndpointIndex, u32), BTreeSet<u64>>,
     /// A queue that the way down to these participants shares.
     pub shared: Option<(link::Bottleneck, Vec<usize>)>,
 }
@@ -182,6 +209,7 @@ impl World {
             egress: Collector::default(),
             ignore_sender_constraints: false,
             timed_out: Vec::new(),
+            indices: HashMap::new(),
             shared: None,
         }
     }
@@ -303,6 +331,9 @@ impl World {
         }
         self.conference.forward(now, &mut self.egress);
         for (receiver, datagram) in self.egress.0.drain(..) {
+            if !datagram.is_rtcp {
+                note_index(&mut self.indices, receiver, &datagram.bytes);
+            }
             let found = self.participants.iter().position(|p| p.index == receiver);
             let Some(position) = found else { continue };
             let mut departure = Some(now);
