@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jitctl_media::channel::{ChannelMessage, ReceiverVideoConstraints};
-use jitctl_media::conference::EndpointDescription;
+use jitctl_media::conference::{ConferenceConfig, EndpointDescription};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::Header;
 use support::World;
@@ -188,6 +188,52 @@ fn last_n_follows_the_speakers_and_clients_are_told() {
         })
         .collect();
     assert_eq!(speakers.last(), Some(&world.id(3)));
+}
+
+#[test]
+fn the_bridge_limits_videos_by_the_size_of_the_conference() {
+    let mut world = World::with(ConferenceConfig {
+        last_n: Some(2),
+        last_n_limits: vec![(4, 1)],
+        ..ConferenceConfig::default()
+    });
+    for _ in 0..4 {
+        world.join();
+    }
+    let newcomer = world.participants[3].index;
+    world.constrain(0, -1, 180, &[]);
+    world.run(3_000);
+    assert_eq!(forwarded_at(&world, 0).len(), 1);
+    world.conference.expire_endpoint(world.now, newcomer);
+    world.run(3_000);
+    assert_eq!(forwarded_at(&world, 0).len(), 2);
+}
+
+#[test]
+fn only_the_loudest_are_heard_where_that_is_asked_for() {
+    let mut world = World::with(ConferenceConfig {
+        loudest: Some(1),
+        ..ConferenceConfig::default()
+    });
+    for loudness in [0, 100, 70, 40] {
+        let position = world.join();
+        world.participants[position].client.loudness = loudness;
+    }
+    world.run(1_000);
+    let heard = |world: &World| {
+        [1, 2, 3].map(|sender| {
+            let ssrc = world.participants[sender].client.audio_ssrc();
+            let packets = world.participants[0].client.audio.get(&ssrc);
+            packets.map_or(0, Vec::len)
+        })
+    };
+    let before = heard(&world);
+    world.run(2_000);
+    let gained: Vec<usize> = std::iter::zip(heard(&world), before)
+        .map(|(now, before)| now - before)
+        .collect();
+    assert!(gained[0] > 80, "{gained:?}");
+    assert_eq!(gained[1..], [0, 0]);
 }
 
 #[test]

@@ -91,8 +91,10 @@ impl MediaConferences {
             .as_ref()
             .map(|websocket| ChannelUrls::new(websocket, &config.identity.nickname));
         let (media, own_urls) = (config.media.clone(), urls.clone());
-        let started =
-            tokio::task::spawn_blocking(move || start::workers(&media, own_urls.as_ref()));
+        let settings = config.conference.settings();
+        let started = tokio::task::spawn_blocking(move || {
+            start::workers(&media, &settings, own_urls.as_ref())
+        });
         let (seats, addresses) = started
             .await
             .map_err(|error| MediaError::Silent(error.to_string()))??;

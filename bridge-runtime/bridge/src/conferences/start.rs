@@ -15,6 +15,7 @@ use super::seat::{Seat, lock};
 use super::urls::ChannelUrls;
 use crate::config::MediaConfig;
 use crate::media::addresses::local_addresses;
+use crate::media::aws;
 use crate::media::discovery::discover;
 use crate::media::{
     MediaSocket, SocketError, WorkerConfig, WorkerError, WorkerGone, WorkerSeat, start,
@@ -65,6 +66,7 @@ impl From<WorkerGone> for MediaError {
 /// [`MediaError`].
 pub(super) fn workers(
     media: &MediaConfig,
+    settings: &ConferenceConfig,
     urls: Option<&ChannelUrls>,
 ) -> Result<(Vec<Seat>, Vec<SocketAddr>), MediaError> {
     let mut wanted = local_addresses(&media.filter(), media.port).map_err(MediaError::Addresses)?;
@@ -97,6 +99,15 @@ pub(super) fn workers(
     }
     let mut mappings = media.mappings();
     mappings.extend(discover(&sockets, &media.stun_servers));
+    if media.aws {
+        match aws::mapping(aws::SERVICE) {
+            Ok(mapping) => mappings.push(mapping),
+            Err(error) => tracing::warn!(
+                %error,
+                "the metadata service of AWS tells no address (`media.aws`)"
+            ),
+        }
+    }
     let transport = TransportConfig {
         plan: Arc::new(AddressPlan {
             sockets: addresses.clone(),
@@ -113,7 +124,7 @@ pub(super) fn workers(
              name the public one in `media.public_addresses`"
         );
     }
-    let seats = seat_workers(sockets, &transport, media, urls)?;
+    let seats = seat_workers(sockets, &transport, media, settings, urls)?;
     Ok((seats, addresses))
 }
 
@@ -155,13 +166,14 @@ fn seat_workers(
     sockets: Vec<Vec<MediaSocket>>,
     transport: &TransportConfig,
     media: &MediaConfig,
+    settings: &ConferenceConfig,
     urls: Option<&ChannelUrls>,
 ) -> Result<Vec<Seat>, MediaError> {
     let mut registries = Vec::new();
     let mut seats = Vec::new();
     for sockets in sockets {
         let registry = Arc::new(std::sync::Mutex::new(Registry::new(
-            ConferenceConfig::default(),
+            settings.clone(),
             urls.cloned(),
         )));
         registries.push(registry.clone());

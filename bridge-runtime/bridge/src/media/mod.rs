@@ -7,6 +7,7 @@
 //! receive, handle, send.
 
 pub mod addresses;
+pub(crate) mod aws;
 mod batch;
 pub mod discovery;
 mod mailbox;

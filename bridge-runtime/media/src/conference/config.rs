@@ -10,7 +10,7 @@ use crate::identifiers::EndpointId;
 pub struct ConferenceConfig {
     /// Seed of the SSRCs made up for rewriting and feedback; differs per conference.
     pub seed: u64,
-    /// Bridge-wide limit on forwarded video sources (load reduction).
+    /// Bridge-wide limit on forwarded video sources.
     pub last_n: Option<i32>,
     /// Limits by conference size: from this many endpoints on, this last-N.
     pub last_n_limits: Vec<(usize, i32)>,

@@ -438,12 +438,6 @@ impl Conference {
         }
     }
 
-    /// Sets the bridge-wide last-N (load reduction), `None` for no limit.
-    pub fn set_bridge_last_n(&mut self, now: Instant, last_n: Option<i32>) {
-        self.config.last_n = last_n;
-        self.request_allocations(now);
-    }
-
     /// Says whether an endpoint's transport (ICE and DTLS) can carry media.
     pub fn set_transport_ready(&mut self, now: Instant, endpoint: EndpointIndex, is_ready: bool) {
         if let Some(endpoint) = self.endpoint_mut(endpoint) {

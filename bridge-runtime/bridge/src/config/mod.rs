@@ -1,8 +1,11 @@
 //! The bridge's configuration: one TOML file, every key explained in `bridge.reference.toml`.
 
+mod conference;
+mod media;
+
 use std::collections::HashSet;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,15 +13,15 @@ use std::time::Duration;
 use jitctl_daemon::Secret;
 use jitctl_daemon::config::{self, ConfigError, parsed};
 use jitctl_daemon::logging::LogConfig;
-use jitctl_media::transport::ice::Mapping;
 use jitctl_wire::Jid;
 use jitctl_xmpp::{Credentials, ServerAddress, Target, Trust};
 use serde::Deserialize;
 
-use crate::media::addresses::AddressFilter;
+pub use conference::ConferenceLimits;
+pub use media::{MappingConfig, MediaConfig};
 
 /// The reference configuration.
-pub const REFERENCE: &str = include_str!("../bridge.reference.toml");
+pub const REFERENCE: &str = include_str!("../../bridge.reference.toml");
 
 /// Name of a bridge in the brewery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,6 +69,9 @@ pub struct BridgeConfig {
     pub http: HttpConfig,
     /// Media.
     pub media: MediaConfig,
+    /// What people get at most.
+    #[serde(default)]
+    pub conference: ConferenceLimits,
     /// Bridge channels over WebSocket.
     pub websocket: Option<WebSocketConfig>,
     /// Load.
@@ -123,174 +129,6 @@ pub struct HttpConfig {
     /// Whether conferences can be made over it.
     #[serde(default)]
     pub conferences: bool,
-}
-
-/// `[media]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "they are the file's keys")]
-pub struct MediaConfig {
-    /// UDP port.
-    pub port: u16,
-    /// Addresses clients reach this host under.
-    #[serde(default)]
-    pub public_addresses: Vec<IpAddr>,
-    /// The same with more detail.
-    #[serde(default)]
-    pub mapping: Vec<MappingConfig>,
-    /// Servers that tell the addresses clients reach this host under.
-    #[serde(default)]
-    pub stun_servers: Vec<String>,
-    /// Tell private addresses.
-    #[serde(default = "yes")]
-    pub advertise_private: bool,
-    /// Only these interfaces; empty for all.
-    #[serde(default)]
-    pub allowed_interfaces: Vec<String>,
-    /// Never these interfaces.
-    #[serde(default)]
-    pub blocked_interfaces: Vec<String>,
-    /// Only these addresses; empty for all.
-    #[serde(default)]
-    pub allowed_addresses: Vec<IpAddr>,
-    /// Never these addresses.
-    #[serde(default)]
-    pub blocked_addresses: Vec<IpAddr>,
-    /// IPv6 takes part.
-    #[serde(default = "yes")]
-    pub ipv6: bool,
-    /// Link-local addresses take part.
-    #[serde(default)]
-    pub link_local: bool,
-    /// Loopback takes part.
-    #[serde(default)]
-    pub loopback: bool,
-    /// Threads; 0 for one a processor.
-    #[serde(default)]
-    pub workers: usize,
-    /// What every user name fragment begins with.
-    #[serde(default)]
-    pub fragment_prefix: String,
-    /// Runs of packets leave in one system call.
-    #[serde(default = "yes")]
-    pub segmentation: bool,
-    /// How long packets of one receiver may wait for each other.
-    #[serde(default)]
-    pub coalesce_microseconds: u64,
-}
-
-/// `[[media.mapping]]`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MappingConfig {
-    /// Address of this host.
-    pub local: IpAddr,
-    /// Address clients reach it under.
-    pub public: IpAddr,
-    /// Port clients reach it under, when another.
-    pub public_port: Option<u16>,
-}
-
-/// Most workers: what the fragments of clients can tell apart.
-const MOST_WORKERS: usize = 256;
-
-impl MediaConfig {
-    /// Which addresses of the host take part.
-    pub fn filter(&self) -> AddressFilter {
-        AddressFilter {
-            allowed_interfaces: self.allowed_interfaces.clone(),
-            blocked_interfaces: self.blocked_interfaces.clone(),
-            allowed_addresses: self.allowed_addresses.clone(),
-            blocked_addresses: self.blocked_addresses.clone(),
-            ipv6: self.ipv6,
-            link_local: self.link_local,
-            loopback: self.loopback,
-        }
-    }
-
-    /// Addresses outside, as candidates tell them.
-    pub fn mappings(&self) -> Vec<Mapping> {
-        let anywhere = self.public_addresses.iter().map(|public| Mapping {
-            local: None,
-            public: *public,
-            port: None,
-        });
-        let bound = self.mapping.iter().map(|mapping| Mapping {
-            local: Some(mapping.local),
-            public: mapping.public,
-            port: mapping.public_port,
-        });
-        bound.chain(anywhere).collect()
-    }
-
-    fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        let invalid =
-            |message: String, remedy: &str| Err(ConfigError::invalid(path, message, remedy));
-        if self.port == 0 {
-            return invalid(String::from("`media.port` is 0"), "the usual port is 10000");
-        }
-        let outside = self.mapping.iter().map(|mapping| &mapping.public);
-        for public in self.public_addresses.iter().chain(outside) {
-            if public.is_unspecified() || public.is_multicast() {
-                return invalid(
-                    format!("`{public}` is no address that clients can reach"),
-                    "write the address of this host as the world sees it",
-                );
-            }
-        }
-        for mapping in &self.mapping {
-            if mapping.public_port == Some(0) || mapping.local.is_ipv4() != mapping.public.is_ipv4()
-            {
-                return invalid(
-                    format!(
-                        "`[[media.mapping]]` from {} to {} has port 0 or mixes IPv4 and IPv6",
-                        mapping.local, mapping.public
-                    ),
-                    "map an address to one of the same family, on a port from 1",
-                );
-            }
-        }
-        let is_server = |server: &String| {
-            server.rsplit_once(':').is_some_and(|(host, port)| {
-                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-            })
-        };
-        if let Some(server) = self.stun_servers.iter().find(|server| !is_server(server)) {
-            return invalid(
-                format!("`{server}` in `media.stun_servers` is no host with a port"),
-                "write host:port, such as \"stun.example.org:3478\"",
-            );
-        }
-        if self.workers > MOST_WORKERS {
-            return invalid(
-                format!("`media.workers` is above {MOST_WORKERS}"),
-                "leave it out: one for each processor is best",
-            );
-        }
-        let prefix = &self.fragment_prefix;
-        if prefix.len() > 32 || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return invalid(
-                String::from("`media.fragment_prefix` is not up to 32 letters and digits"),
-                "leave it out unless a balancer routes by it",
-            );
-        }
-        if self.coalesce_microseconds > 10_000 {
-            return invalid(
-                String::from("`media.coalesce_microseconds` is above 10000"),
-                "2000 is the most that people do not hear",
-            );
-        }
-        Ok(())
-    }
-
-    /// Number of threads.
-    pub fn workers(&self) -> usize {
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        match self.workers {
-            0 => processors().min(MOST_WORKERS),
-            workers => workers,
-        }
-    }
 }
 
 /// `[websocket]`.
@@ -450,6 +288,7 @@ impl BridgeConfig {
             );
         }
         self.media.check(path)?;
+        self.conference.check(path)?;
         if let Some(websocket) = &self.websocket {
             websocket.check(path)?;
         }
@@ -594,6 +433,17 @@ mod tests {
         };
         assert_eq!(format!("{:?}", plain.media), format!("{without_example:?}"));
         assert_eq!(plain.log, full.log);
+        // The limits that are shown are examples: there are none by default.
+        assert_eq!(plain.conference, ConferenceLimits::default());
+        assert!(full.conference.last_n.is_some() && full.conference.loudest.is_some());
+        assert_eq!(
+            full.conference.video_streams,
+            plain.conference.video_streams
+        );
+        assert_eq!(
+            full.conference.audio_streams,
+            plain.conference.audio_streams
+        );
         let shown = format!("{full:?}");
         let keys = shown
             .split([' ', '{'])
@@ -639,6 +489,17 @@ mod tests {
                 "#shutdown_grace_seconds = 10",
                 "shutdown_grace_seconds = 9223372036854775807",
                 "above 10800",
+            ),
+            ("#loudest = 3", "loudest = 0", "`conference.loudest` is 0"),
+            (
+                "#video_streams = 50",
+                "video_streams = 100000",
+                "`conference.video_streams` or",
+            ),
+            (
+                "#last_n_by_size = ",
+                "last_n_by_size = [{ participants = 5, last_n = 1 }, { participants = 5, last_n = 2 }]\n# ",
+                "twice",
             ),
             ("region = \"eu\"", "region = \"\\u0007\"", "not printable"),
             ("username = \"jvb\"", "username = \"\"", "is no account"),
