@@ -59,29 +59,44 @@ function gathering(people, more = () => ({})) {
   };
 }
 
-/** One watches another's large picture in the heights that it asks for. */
+/**
+ * One watches another's large picture in the heights that it asks for. A third one gets all of it
+ * throughout, so the sender has no reason to begin anew when the first one asks for less.
+ */
 function heights(sender, receiver = {}) {
   return async (bridge, page) => {
     const meeting = new Meeting(bridge, page);
     const of = await meeting.join(person({ camera: LARGE, ...sender }));
-    const by = await meeting.join(person({ ...receiver, codec: sender.codec ?? "VP8" }));
+    const watcher = person({ ...receiver, codec: sender.codec ?? "VP8" });
+    const by = await meeting.join(watcher);
     const seen = [];
     const claims = [];
     let look;
+    const third = await meeting.join(watcher);
+    const isWhole = (pair) => pair.by === third && pair.of === of && pair.picture?.height === 720;
+    const whole = await meeting.until(({ pairs }) => pairs.some(isWhole), 20_000);
+    claims.push(claim("who stands beside gets 720 lines", whole));
+    const since = await meeting.begin();
     for (const height of [360, 180, 720]) {
       await meeting.constrain(by, { defaultConstraints: { maxHeight: height } });
       look = await meeting.until(
-        ({ pairs }) => pairs.some((pair) => pair.by === by && pair.sees && pair.picture.height === height),
+        ({ pairs }) =>
+          pairs.some(
+            (pair) => pair.by === by && pair.of === of && pair.sees && pair.picture.height === height,
+          ),
         20_000,
       );
       claims.push(claim(`maxHeight ${height} gives ${height} lines`, look));
       seen.push(look ? height : "-");
     }
+    const gap = await meeting.longestGap(by, of, since, await meeting.now());
+    claims.push(timed("no freeze over a second", gap <= FREEZE_MS));
     look = await meeting.look();
     const { mode } = look.seen[0].sent.find((one) => one.active) ?? {};
     claims.push(claim("the right picture from the right sender", look.met));
     const codec = `${look.pairs.find((pair) => pair.by === by).picture?.codec} ${mode ?? ""}`;
-    return { meeting, claims, figures: { people: 2, codec, heights: seen.join(" ") } };
+    const people = meeting.people.length;
+    return { meeting, claims, figures: { people, codec, heights: seen.join(" "), gap } };
   };
 }
 
