@@ -166,7 +166,7 @@ async fn talk(
     let mut heard = Instant::now();
     loop {
         tokio::select! {
-            outgoing = attached.outgoing.recv() => match outgoing {
+            outgoing = attached.next() => match outgoing {
                 Some(Outgoing::Text(text)) => {
                     let sent = send(socket, Message::text(text)).await;
                     if sent != Sent::Taken {

@@ -3,19 +3,21 @@
 //! An endpoint's address and password hold for its life: clients dial them again. Messages wait
 //! in a bounded queue; who does not read loses the channel, nobody else waits.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jitctl_media::conference::Conference;
 use jitctl_media::engine::{EndpointKey, Engine, EngineError};
 use jitctl_media::transport::ice::Credentials;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::MediaConferences;
 use super::registry::Registry;
 use super::urls::ChannelUrls;
 
-/// Messages that may wait for a client.
+/// Messages that may wait for a client, and their bytes.
 const QUEUE: usize = 256;
+const QUEUE_BYTES: usize = 1024 * 1024;
 
 /// What to send to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,22 @@ pub enum Outgoing {
     Text(String),
     /// The end.
     Close(Closing),
+}
+
+/// What waits, and the room it takes.
+#[derive(Debug)]
+pub(super) struct Queued {
+    outgoing: Outgoing,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Outgoing> for Queued {
+    fn from(outgoing: Outgoing) -> Self {
+        Self {
+            outgoing,
+            _room: None,
+        }
+    }
 }
 
 /// Why a channel ends.
@@ -49,16 +67,24 @@ pub struct Attached {
     pub(super) serial: u64,
     /// The worker it belongs to.
     pub(super) worker: usize,
-    /// What to send; ends without a [`Closing`] when the client is too slow.
-    pub outgoing: mpsc::Receiver<Outgoing>,
+    outgoing: mpsc::Receiver<Queued>,
+}
+
+impl Attached {
+    /// What to send next; ends without a [`Closing`] when the client is too slow.
+    pub async fn next(&mut self) -> Option<Outgoing> {
+        self.outgoing.recv().await.map(|queued| queued.outgoing)
+    }
 }
 
 /// The endpoint's side.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Channel {
     password: String,
     serial: u64,
-    sender: Option<mpsc::Sender<Outgoing>>,
+    sender: Option<mpsc::Sender<Queued>>,
+    /// Bytes that may still wait.
+    room: Arc<Semaphore>,
 }
 
 impl Channel {
@@ -69,7 +95,9 @@ impl Channel {
         password.truncate(24);
         Ok(Self {
             password,
-            ..Self::default()
+            serial: 0,
+            sender: None,
+            room: Arc::new(Semaphore::new(QUEUE_BYTES)),
         })
     }
 
@@ -85,10 +113,11 @@ impl Channel {
     }
 
     /// A client connects; an earlier one is sent away.
-    pub(super) fn attach(&mut self) -> (u64, mpsc::Receiver<Outgoing>) {
+    pub(super) fn attach(&mut self) -> (u64, mpsc::Receiver<Queued>) {
         self.end(Closing::Replaced);
         let (sender, receiver) = mpsc::channel(QUEUE);
         self.sender = Some(sender);
+        self.room = Arc::new(Semaphore::new(QUEUE_BYTES));
         self.serial += 1;
         (self.serial, receiver)
     }
@@ -112,7 +141,15 @@ impl Channel {
         let Some(sender) = &self.sender else {
             return true;
         };
-        let taken = sender.try_send(Outgoing::Text(text)).is_ok();
+        let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let room = self.room.clone().try_acquire_many_owned(bytes).ok();
+        let taken = room.is_some_and(|room| {
+            let queued = Queued {
+                outgoing: Outgoing::Text(text),
+                _room: Some(room),
+            };
+            sender.try_send(queued).is_ok()
+        });
         if !taken {
             self.sender = None;
         }
@@ -123,7 +160,7 @@ impl Channel {
     pub(super) fn end(&mut self, why: Closing) {
         if let Some(sender) = self.sender.take() {
             // A full queue ends with the sender.
-            let _ = sender.try_send(Outgoing::Close(why));
+            let _ = sender.try_send(Outgoing::Close(why).into());
         }
     }
 }
@@ -217,7 +254,8 @@ mod tests {
         let mut channel = Channel::new().unwrap();
         let (first, mut old) = channel.attach();
         let (second, mut new) = channel.attach();
-        assert_eq!(old.try_recv(), Ok(Outgoing::Close(Closing::Replaced)));
+        let last = old.try_recv().unwrap().outgoing;
+        assert_eq!(last, Outgoing::Close(Closing::Replaced));
         assert!(!channel.detach(first));
         for _ in 0..QUEUE {
             assert!(channel.send(String::from("{}")));
@@ -229,6 +267,25 @@ mod tests {
             waiting += 1;
         }
         assert_eq!(waiting, QUEUE);
-        assert_eq!(new.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        assert!(new.is_closed());
+    }
+
+    #[test]
+    fn long_messages_fill_the_queue_sooner_and_leave_room_when_they_are_taken() {
+        let mut channel = Channel::new().unwrap();
+        let (_, mut client) = channel.attach();
+        let long = || "x".repeat(QUEUE_BYTES / 4);
+        for _ in 0..10 {
+            for _ in 0..4 {
+                assert!(channel.send(long()));
+            }
+            for _ in 0..4 {
+                assert!(client.try_recv().is_ok());
+            }
+        }
+        for _ in 0..4 {
+            assert!(channel.send(long()));
+        }
+        assert!(!channel.send(String::from("{}")));
     }
 }

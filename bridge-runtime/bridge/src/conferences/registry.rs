@@ -15,7 +15,7 @@ use jitctl_media::transport::{Transport, TransportEvent};
 use jitctl_wire::colibri2::{ColibriError, ConferenceModified, ConferenceModify, Relay};
 use tokio::sync::mpsc;
 
-use super::channel::{Closing, Outgoing};
+use super::channel::{Closing, Queued};
 use super::check;
 use super::meeting::{Desk, Meeting, Member, Waiting};
 use super::tally::Totals;
@@ -241,7 +241,7 @@ impl Registry {
         conference: &str,
         endpoint: &str,
         password: &str,
-    ) -> Option<(EndpointKey, u64, mpsc::Receiver<Outgoing>)> {
+    ) -> Option<(EndpointKey, u64, mpsc::Receiver<Queued>)> {
         let meeting = self
             .meetings
             .values_mut()

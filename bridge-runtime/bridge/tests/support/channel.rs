@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use jitctl_bridge::config::WebSocketConfig;
 use jitctl_bridge::{ConferenceService as _, MediaConferences, websocket};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -20,7 +20,12 @@ pub(crate) type Client = WebSocketStream<TcpStream>;
 
 /// A bridge that serves channels.
 pub(crate) async fn bridge() -> Arc<MediaConferences> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("on loopback");
+    // Connections get these buffers from it: little is under way to a client that does not read.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_send_buffer_size(64 * 1024).expect("a size");
+    let free = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(free).expect("on loopback");
+    let listener = socket.listen(64).expect("a listener");
     let address = listener.local_addr().expect("on loopback");
     let mut config = config(2);
     config.websocket = Some(WebSocketConfig {
