@@ -15,18 +15,26 @@ fn hostile_packets_change_nothing_for_the_others_and_each_is_counted() {
             .sum::<u64>()
     };
     for reason in [
-        "replayed",
-        "srtp_authentication",
-        "stun_integrity",
+        "not_media",
         "unknown_address",
         "unknown_fragment",
         "malformed_stun",
-        "not_media",
+        "stun_integrity",
+        "unexpected_stun_answer",
         "dtls_ignored",
+        "malformed_rtp",
+        "malformed_srtp",
+        "srtp_authentication",
+        "replayed",
+        "srtcp_not_encrypted",
+        "too_many_ssrcs",
+        "unexpected_message",
         "refused_message",
         "malformed_payload",
         "malformed_rtcp",
         "unknown_ssrc",
+        "unknown_payload_type",
+        "duplicate",
     ] {
         assert!(counted(reason) > 0, "{reason}: {report}");
     }

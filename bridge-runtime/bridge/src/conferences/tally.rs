@@ -342,3 +342,23 @@ pub(super) fn fill<'t>(
     stats.dtls_failed_endpoints = totals.dtls_failed;
     stats.num_eps_no_msg_transport_after_delay = totals.without_channel;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_to_drop_something_is_explained() {
+        let explained = include_str!("../../../../docs/hostile-input.md");
+        let reasons = dropped(
+            std::iter::empty(),
+            std::iter::empty(),
+            &RefusalCounters::default(),
+        );
+        assert!(reasons.len() > 40, "{}", reasons.len());
+        for (reason, count) in reasons {
+            assert!(explained.contains(&format!("`{reason}`")), "{reason}");
+            assert_eq!(count, 0);
+        }
+    }
+}
