@@ -4,13 +4,17 @@
 //! stores; elsewhere it begins with the level's name. Time stamps are the journal's business.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::Deserialize;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::parsed;
 
 /// Form of the lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -23,12 +27,42 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is logged: a level, or directives of [`EnvFilter`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLevel(String);
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    /// A word that is no level is refused: it would be taken for the name of a module, and all the
+    /// others would be silent.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |what: &str| {
+            format!(
+                "{what}: use error, warn, info, debug or trace, or directives such as \
+                 \"info,jitctl_xmpp=debug\""
+            )
+        };
+        let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+        for directive in text.split(',').map(str::trim) {
+            if !directive.contains(['=', '[']) && !is_level(directive) {
+                return Err(wrong(&format!("`{directive}` is no level")));
+            }
+        }
+        match EnvFilter::try_new(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(error) => Err(wrong(&error.to_string())),
+        }
+    }
+}
+
 /// The `[log]` section of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,jitctl_xmpp=debug`.
-    pub level: String,
+    #[serde(deserialize_with = "parsed")]
+    pub level: LogLevel,
     /// Form of the lines.
     pub format: LogFormat,
 }
@@ -36,7 +70,7 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
-            level: String::from("info"),
+            level: LogLevel(String::from("info")),
             format: LogFormat::Plain,
         }
     }
@@ -45,10 +79,10 @@ impl Default for LogConfig {
 /// Starts logging to standard error.
 ///
 /// # Errors
-/// The level is none, in words; or logging was started before.
+/// Logging was started before.
 pub fn start(config: &LogConfig) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&config.level)
-        .map_err(|error| format!("`log.level = \"{}\"`: {error}", config.level))?;
+    let LogLevel(level) = &config.level;
+    let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -102,5 +136,35 @@ where
         }
         context.format_fields(writer.by_ref(), event)?;
         writeln!(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_directives_are_taken_and_other_words_are_not() {
+        for fine in [
+            "info",
+            "WARN",
+            "off",
+            "info,jitctl_xmpp=debug",
+            "jitctl_bridge[span]=trace",
+        ] {
+            assert!(fine.parse::<LogLevel>().is_ok(), "{fine}");
+        }
+        for wrong in [
+            "",
+            "warning",
+            "verbose",
+            "info,",
+            "info,jitctl",
+            "a=b",
+            "[::1]:0",
+        ] {
+            let error = wrong.parse::<LogLevel>().unwrap_err();
+            assert!(error.contains("use error, warn"), "{wrong}: {error}");
+        }
     }
 }

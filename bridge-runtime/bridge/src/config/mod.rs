@@ -490,6 +490,7 @@ mod tests {
                 "shutdown_grace_seconds = 9223372036854775807",
                 "above 10800",
             ),
+            ("#level = \"info\"", "level = \"warning\"", "is no level"),
             ("#loudest = 3", "loudest = 0", "`conference.loudest` is 0"),
             (
                 "#video_streams = 50",
