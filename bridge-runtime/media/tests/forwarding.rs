@@ -3,14 +3,14 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use jitctl_media::channel::{ChannelMessage, ReceiverVideoConstraints};
 use jitctl_media::conference::{ConferenceConfig, EndpointDescription};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::Header;
-use support::World;
+use support::{OPUS, RTX, World};
 
 fn forwarded_at(world: &World, position: usize) -> Vec<String> {
     let messages = &world.participants[position].messages;
@@ -433,6 +433,87 @@ fn forwarded_in_batches_of(packets: usize) -> Streams {
         ));
     }
     streams
+}
+
+/// Where browsers begin to encrypt end to end: descriptors and frame headers stay clear.
+const CLEAR_VIDEO: usize = 16;
+const CLEAR_AUDIO: usize = 1;
+
+#[test]
+fn media_encrypted_end_to_end_passes_untouched_while_layers_are_followed() {
+    let mut world = three_cameras();
+    let mut noise = 1_u64;
+    let mut sent = HashSet::new();
+    let mut received = 0;
+    for height in [720, 180, 360] {
+        world.constrain(0, -1, height, &[]);
+        for _ in 0..1_000 {
+            world.now += Duration::from_millis(1);
+            for participant in &mut world.participants {
+                for mut datagram in participant.client.produce(world.now) {
+                    let bytes = &mut datagram.bytes;
+                    let index = participant.index;
+                    if datagram.is_rtcp {
+                        let egress = &mut world.egress;
+                        world
+                            .conference
+                            .handle_rtcp(world.now, index, bytes, egress);
+                        continue;
+                    }
+                    let header = Header::parse(bytes).expect("a packet");
+                    // Repairs are of packets from before.
+                    let sealed = match header.payload_type {
+                        RTX => bytes.len(),
+                        _ => header.length() + clear(&header),
+                    };
+                    for byte in &mut bytes[sealed..] {
+                        noise = noise
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1);
+                        *byte = (noise >> 56) as u8;
+                    }
+                    sent.insert(bytes[sealed..].to_vec());
+                    let egress = &mut world.egress;
+                    world.conference.handle_rtp(world.now, index, bytes, egress);
+                }
+            }
+            world.conference.forward(world.now, &mut world.egress);
+            world
+                .conference
+                .handle_timeout(world.now, &mut world.egress);
+            for (receiver, datagram) in std::mem::take(&mut world.egress.0) {
+                let client = &mut world.participants[receiver.as_usize()].client;
+                client.consume(world.now, &datagram);
+                if datagram.is_rtcp {
+                    continue;
+                }
+                let header = Header::parse(&datagram.bytes).expect("a packet");
+                let payload = &datagram.bytes[header.payload(&datagram.bytes).expect("a payload")];
+                // What came before is not encrypted: probes are copies of it, too.
+                let is_old = |payload: &[u8]| payload[9..].iter().all(|byte| *byte == 0x77);
+                if header.payload_type != RTX && !payload.is_empty() && !is_old(payload) {
+                    assert!(sent.contains(&payload[clear(&header)..]));
+                    received += 1;
+                }
+            }
+        }
+        let end = world.milliseconds();
+        let decoder = world.participants[0].client.decoder(world.video_ssrc(1));
+        let encoding = [180, 360, 720].iter().position(|of| *of == height);
+        let mut lately = decoder.shown_in(end - 300, end).map(|frame| frame.encoding);
+        assert!(
+            lately.all(|shown| Some(usize::from(shown)) == encoding),
+            "{height}"
+        );
+    }
+    assert!(received > 3_000, "{received}");
+}
+
+fn clear(header: &Header) -> usize {
+    match header.payload_type {
+        OPUS => CLEAR_AUDIO,
+        _ => CLEAR_VIDEO,
+    }
 }
 
 #[test]

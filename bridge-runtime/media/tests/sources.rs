@@ -264,3 +264,37 @@ fn what_was_asked_of_the_last_source_of_a_slot_does_not_hold_up_the_next() {
     let waited = first.expect("a picture").milliseconds - from;
     assert!(waited < 200, "{waited}");
 }
+
+#[test]
+fn a_sender_that_stops_its_largest_encoding_is_followed_at_once() {
+    let mut world = World::new();
+    world.join();
+    world.join();
+    world.constrain(0, -1, 720, &[]);
+    world.run(4_000);
+    let decoder = world.participants[0].client.decoder(world.video_ssrc(1));
+    assert!(
+        decoder
+            .shown_in(3_000, 4_000)
+            .all(|frame| frame.encoding == 2)
+    );
+    // As browsers do when their way up narrows.
+    world.ignore_sender_constraints = true;
+    world.participants[1].client.max_height = 360;
+    world.run(3_000);
+    world.participants[1].client.max_height = 720;
+    world.run(4_000);
+    let decoder = world.participants[0].client.decoder(world.video_ssrc(1));
+    let pause = decoder.longest_freeze(3_500, 10_500);
+    assert!(pause < 500, "{pause}");
+    assert!(
+        decoder
+            .shown_in(5_000, 7_000)
+            .all(|frame| frame.encoding == 1)
+    );
+    assert!(
+        decoder
+            .shown_in(10_000, 11_000)
+            .all(|frame| frame.encoding == 2)
+    );
+}

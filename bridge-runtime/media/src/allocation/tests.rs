@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::channel::{ConstraintsMessage, ReceiverAudioSubscription, ReceiverVideoConstraints};
 use crate::source::VideoType;
@@ -224,4 +226,70 @@ fn a_layer_that_dips_is_kept_but_not_taken_up() {
     assert_eq!(targets(&[candidate.clone()], room), [Some((1, 2))]);
     candidate.current = Some(candidate.layers[8].index);
     assert_eq!(targets(&[candidate], room), [Some((2, 2))]);
+}
+
+fn any_candidate() -> impl Strategy<Value = Candidate> {
+    let heights = prop_oneof![Just(-1), Just(0), Just(90), Just(180), Just(360), Just(720)];
+    // Up to which layer there is anything, from none to all.
+    (heights, any::<bool>(), any::<bool>(), 0_usize..10).prop_map(
+        |(height, is_on_stage, is_desktop, active)| {
+            let mut candidate = candidate(0, height, is_on_stage);
+            if is_desktop {
+                candidate.video_type = VideoType::Desktop;
+            }
+            for layer in &mut candidate.layers[active..] {
+                (layer.bitrate, layer.peak) = (0, 0);
+            }
+            candidate
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_wanted_the_path_is_kept_and_the_stage_comes_first(
+        mut candidates in proptest::collection::vec(any_candidate(), 0..7),
+        bandwidth in 0_u64..12_000_000,
+        more in 0_u64..5_000_000,
+    ) {
+        // As they come: what is on stage before the rest.
+        candidates.sort_by_key(|candidate| !candidate.is_on_stage);
+        for (number, candidate) in candidates.iter_mut().enumerate() {
+            candidate.source = SourceIndex(number as u32);
+        }
+        let mut allocation = Allocation::default();
+        allocate(&candidates, Some(bandwidth), &mut allocation);
+        let targets = allocation.sources.iter().filter_map(|one| one.target);
+        let sum: u64 = targets.map(|layer| layer.bitrate).sum();
+        prop_assert_eq!(allocation.target_bitrate, sum);
+        if sum > bandwidth {
+            prop_assert!(allocation.is_oversending && sum <= bandwidth + MAXIMUM_OVERSENDING);
+            let first = candidates.iter().find(|one| !one.constraints.is_off()).unwrap();
+            prop_assert!(first.is_on_stage && first.video_type == VideoType::Desktop);
+        }
+        let mut is_stage_waiting = false;
+        for (allocated, candidate) in allocation.sources.iter().zip(&candidates) {
+            prop_assert_eq!(allocated.source, candidate.source);
+            prop_assert!(allocated.target_index() <= allocated.ideal.map(|layer| layer.index));
+            prop_assert_eq!(allocated.ideal.is_none(), candidate.constraints.is_off());
+            if let Some(ideal) = allocated.ideal {
+                let is_lowest = ideal.height == candidate.layers[0].height;
+                prop_assert!(is_lowest || candidate.constraints.admits_height(ideal.height));
+            }
+            prop_assert!(!is_stage_waiting || allocated.target.is_none());
+            is_stage_waiting |= candidate.is_on_stage && allocated.is_suspended();
+        }
+        // More of the path never shows less of what comes first.
+        let mut wider = Allocation::default();
+        allocate(&candidates, Some(bandwidth + more), &mut wider);
+        let first = |allocation: &Allocation| {
+            let mut wanted = allocation.sources.iter().filter(|one| one.ideal.is_some());
+            wanted.next().map(SourceAllocation::target_index)
+        };
+        prop_assert!(first(&allocation) <= first(&wider));
+        allocate(&candidates, None, &mut wider);
+        for allocated in &wider.sources {
+            prop_assert_eq!(allocated.target, allocated.ideal);
+        }
+    }
 }

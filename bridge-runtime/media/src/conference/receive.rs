@@ -185,6 +185,12 @@ impl Conference {
         encoding
             .reception
             .receive(now, sequence, incoming.header.timestamp);
+        let is_padding = incoming.payload.is_empty();
+        let marker = incoming.header.marker;
+        let mut needs_allocation = !is_padding && source.note_packet(now, route.encoding, marker);
+        let Some(encoding) = source.encodings.get_mut(usize::from(route.encoding)) else {
+            return;
+        };
         let kept = KeptExtensions::read(&incoming.header, incoming.bytes, incoming.ids);
         let facts = VideoFacts::parse(
             incoming.codec,
@@ -192,7 +198,6 @@ impl Conference {
             kept.dependency_descriptor,
             &mut encoding.structure,
         );
-        let is_padding = incoming.payload.is_empty();
         if !is_padding {
             encoding.store.insert(now, sequence, incoming.bytes);
             self.counters.key_frames_received += u64::from(facts.starts_key_frame);
@@ -204,10 +209,11 @@ impl Conference {
             );
             let has_new_heights =
                 note_heights(&mut encoding.meter, &facts, route.encoding, encodings);
-            if is_new_layer || has_new_heights {
-                for endpoint in self.endpoints.iter_mut().flatten() {
-                    endpoint.needs_allocation = true;
-                }
+            needs_allocation |= is_new_layer || has_new_heights;
+        }
+        if needs_allocation {
+            for endpoint in self.endpoints.iter_mut().flatten() {
+                endpoint.needs_allocation = true;
             }
         }
         let packet = batch::Packet {

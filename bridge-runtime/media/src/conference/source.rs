@@ -17,6 +17,10 @@ use crate::speaker::SilenceFilter;
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(200);
 /// A larger step of the sequence numbers is a sender that began anew (RFC 3550 appendix A.1).
 const LARGEST_STEP: u64 = 3000;
+/// An encoding of which nothing came for so long while so many pictures of others did has stopped; its
+/// rate alone tells that only a second later.
+const STOPPED_AFTER: Duration = Duration::from_millis(300);
+const STOPPED_PICTURES: u8 = 10;
 
 /// Receiver of a video source and where its state lies there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +103,34 @@ impl Source {
         // As many temporal layers as are usual, all encodings at once.
         let mut layers = Vec::with_capacity(self.encodings.len() * 3);
         for (index, encoding) in self.encodings.iter_mut().enumerate() {
+            let first = layers.len();
             encoding.meter.collect(now, index as u8, count, &mut layers);
+            if encoding.has_stopped {
+                let layers = layers[first..].iter_mut();
+                layers.for_each(|layer| layer.bitrate = 0);
+            }
         }
         layers
+    }
+
+    /// Notes a packet of an encoding, maybe the last of a picture. Returns whether encodings stopped
+    /// or are back.
+    pub(super) fn note_packet(&mut self, now: Instant, number: u8, ends_picture: bool) -> bool {
+        let mut changed = false;
+        for (other, encoding) in self.encodings.iter_mut().enumerate() {
+            if other == usize::from(number) {
+                encoding.missed_pictures = 0;
+                changed |= std::mem::take(&mut encoding.has_stopped);
+            } else if ends_picture && !encoding.has_stopped {
+                encoding.missed_pictures = encoding.missed_pictures.saturating_add(1);
+                let last = encoding.reception.last_packet;
+                encoding.has_stopped = encoding.missed_pictures >= STOPPED_PICTURES
+                    && last
+                        .is_some_and(|last| now.saturating_duration_since(last) >= STOPPED_AFTER);
+                changed |= encoding.has_stopped;
+            }
+        }
+        changed
     }
 
     /// Whether a key frame may be asked for now; counts as asked.
@@ -125,6 +154,9 @@ pub(super) struct Encoding {
     pub(super) meter: LayerMeter,
     pub(super) store: PacketStore,
     pub(super) structure: Option<Arc<av1::Structure>>,
+    /// Pictures of other encodings since the last packet of this one.
+    missed_pictures: u8,
+    has_stopped: bool,
 }
 
 impl Encoding {
@@ -140,6 +172,8 @@ impl Encoding {
             meter: LayerMeter::new(),
             store: PacketStore::new(now),
             structure: None,
+            missed_pictures: 0,
+            has_stopped: false,
         }
     }
 }
