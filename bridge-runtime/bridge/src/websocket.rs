@@ -69,6 +69,8 @@ async fn welcome(conferences: Arc<MediaConferences>, router: Router, stream: Tcp
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_PATIENCE)
+        // Who says no more is answered all the same, and counted.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
     if connection.await.is_err_and(|error| error.is_timeout()) {
