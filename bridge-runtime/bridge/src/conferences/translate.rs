@@ -236,3 +236,76 @@ fn local_candidate(candidate: &LocalCandidate, id: &str) -> ice::Candidate {
         tcp_type: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jitctl_wire::{Condition, Element};
+
+    use super::*;
+
+    const DIGEST: &str = "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:\
+                          10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F";
+
+    fn read(children: &str) -> Result<RemoteDescription, ColibriError> {
+        let text = format!(
+            "<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='u' pwd='p'>\
+             {children}</transport>"
+        );
+        let element = Element::parse(&text).unwrap();
+        remote(&IceUdpTransport::parse(&element).unwrap())
+    }
+
+    fn fingerprint(hash: &str, setup: &str, value: &str) -> String {
+        format!(
+            "<fingerprint xmlns='urn:xmpp:jingle:apps:dtls:0' hash='{hash}' {setup}>{value}</fingerprint>"
+        )
+    }
+
+    #[test]
+    fn the_first_fingerprints_setup_decides_who_opens_the_handshake() {
+        for (setup, role) in [
+            ("setup='active'", DtlsRole::Server),
+            ("setup='passive'", DtlsRole::Client),
+            ("setup='actpass'", DtlsRole::Server),
+            ("", DtlsRole::Server),
+        ] {
+            let stated = fingerprint("sha-256", setup, DIGEST)
+                + &fingerprint("sha-256", "setup='active'", DIGEST);
+            let remote = read(&stated).unwrap();
+            assert_eq!(remote.dtls_role, Some(role), "{setup}");
+            assert_eq!(remote.fingerprints.len(), 2);
+        }
+        let none = read("").unwrap();
+        assert_eq!((none.dtls_role, none.fingerprints.len()), (None, 0));
+    }
+
+    #[test]
+    fn unknown_hash_functions_are_left_out_and_broken_fingerprints_refused() {
+        let stated = fingerprint("md5", "setup='active'", "00:01")
+            + &fingerprint("sha-256", "setup='active'", DIGEST);
+        assert_eq!(read(&stated).unwrap().fingerprints.len(), 1);
+        let broken = read(&fingerprint("sha-256", "setup='active'", "00:01")).unwrap_err();
+        assert_eq!(broken.condition, Condition::BadRequest);
+    }
+
+    #[test]
+    fn candidates_that_cannot_be_checked_are_left_out() {
+        let candidate = |rest: &str| {
+            format!("<candidate foundation='1' priority='7' port='4000' type='host' {rest}/>")
+        };
+        let fine = "component='1' protocol='UDP' ip='198.51.100.1'";
+        let stated: String = [
+            fine,
+            "component='1' protocol='udp' ip='2001:db8::1' generation='0'",
+            "component='1' protocol='udp' ip='0f5d6c1e.local'",
+            "component='1' protocol='tcp' ip='198.51.100.1' tcptype='active'",
+            "component='2' protocol='udp' ip='198.51.100.1'",
+            "component='1' protocol='udp' ip='198.51.100.1' generation='1'",
+        ]
+        .map(candidate)
+        .concat();
+        let found = read(&stated).unwrap().candidates;
+        let addresses: Vec<String> = found.iter().map(|one| one.address.to_string()).collect();
+        assert_eq!(addresses, ["198.51.100.1:4000", "[2001:db8::1]:4000"]);
+    }
+}

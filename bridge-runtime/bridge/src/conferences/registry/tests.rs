@@ -8,6 +8,8 @@ use jitctl_media::transport::TransportConfig;
 use jitctl_media::transport::dtls::Identity;
 use jitctl_media::transport::ice::{AddressPlan, IceConfig, Route};
 
+use jitctl_wire::colibri2::SctpRole;
+
 use super::*;
 use crate::rest;
 
@@ -21,9 +23,12 @@ struct Bench {
 }
 
 impl Bench {
+    /// Private addresses are not told.
     fn new() -> Self {
         let plan = AddressPlan {
-            sockets: vec!["192.0.2.1:10000".parse().unwrap()],
+            sockets: ["192.0.2.1:10000", "10.0.0.1:10000"]
+                .map(|address| address.parse().unwrap())
+                .into(),
             ..AddressPlan::default()
         };
         Self {
@@ -38,10 +43,10 @@ impl Bench {
         }
     }
 
-    fn serve(&mut self, json: &str) {
+    fn serve(&mut self, json: &str) -> ConferenceModified {
         let request = rest::read(json).unwrap();
         let answer = self.registry.serve(&mut self.engine, self.now, &request);
-        answer.unwrap();
+        answer.unwrap()
     }
 
     /// Creates an endpoint, whose client answers at once.
@@ -131,4 +136,28 @@ fn ten_thousand_joins_and_leaves_return_the_memory() {
     let kept = measured.bytes_current;
     assert!(kept < 16 * 1024, "{kept} bytes kept");
     assert_eq!(bench.registry.live().counts(), (1, 1));
+}
+
+#[test]
+fn the_offer_follows_what_the_request_says_of_the_client() {
+    let mut bench = Bench::new();
+    let mut offer = |id: &str, create: bool, capability: &str, transport: &str| {
+        let answer = bench.serve(&format!(
+            r#"{{"meeting-id":"m","create":{create},"endpoints":[{{"id":"{id}","create":true,
+            "capabilities":["source-names"{capability}],"transport":{transport}}}]}}"#
+        ));
+        let [entry] = answer.endpoints.try_into().unwrap();
+        let transport = entry.transport.unwrap();
+        let ice = transport.ice_udp.unwrap();
+        let addresses = ice.candidates.into_iter().map(|one| one.ip);
+        (addresses.collect::<Vec<_>>(), transport.sctp)
+    };
+    let (addresses, sctp) = offer("plain", true, "", r#"{"ice-controlling":true}"#);
+    assert_eq!(addresses, ["192.0.2.1"]);
+    assert_eq!(sctp, None);
+    let private = r#","private-address-connectivity""#;
+    let (addresses, sctp) = offer("inside", false, private, r#"{"sctp":{"role":"server"}}"#);
+    assert_eq!(addresses, ["192.0.2.1", "10.0.0.1"]);
+    let sctp = sctp.unwrap();
+    assert_eq!((sctp.role, sctp.port), (Some(SctpRole::Server), Some(5000)));
 }
