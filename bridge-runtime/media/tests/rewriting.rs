@@ -147,3 +147,49 @@ fn an_open_channel_is_told_the_whole_table() {
     world.run(5);
     assert_eq!(video_maps(&world, receiver), before);
 }
+
+#[test]
+fn more_speakers_than_slots_do_not_take_them_from_each_other() {
+    let mut world = World::with(ConferenceConfig {
+        seed: 3,
+        audio_slots: 2,
+        ..ConferenceConfig::default()
+    });
+    let receiver = rewriting_receiver(&mut world);
+    for _ in 0..4 {
+        let position = world.join();
+        world.participants[position].client.loudness = 60;
+    }
+    world.run(4_000);
+    let maps = |world: &World| -> Vec<String> {
+        let messages = world.participants[receiver].messages.iter();
+        messages
+            .filter_map(|(_, message)| match message {
+                ChannelMessage::AudioSourcesMap { mapped_sources } => {
+                    Some(mapped_sources[0].source.clone())
+                }
+                _ => None,
+            })
+            .collect()
+    };
+    // Two slots, and maybe one for whoever became the dominant speaker.
+    assert!(maps(&world).len() <= 3, "{:?}", maps(&world));
+    let all: usize = world.participants[receiver]
+        .client
+        .audio
+        .values()
+        .map(Vec::len)
+        .sum();
+    assert!(all > 350, "{all}");
+    // Who speaks up gets a slot although the others go on.
+    let silent = (1..5).find(|p| !maps(&world).contains(&format!("{}-a0", world.id(*p))));
+    let silent = silent.expect("somebody without a slot");
+    for other in 1..5 {
+        world.participants[other].client.loudness = if other == silent { 120 } else { 20 };
+    }
+    world.run(4_000);
+    assert_eq!(
+        maps(&world).last(),
+        Some(&format!("{}-a0", world.id(silent)))
+    );
+}

@@ -257,6 +257,8 @@ pub(super) struct AudioSlot {
     pub(super) last_used: Instant,
     pub(super) sequence_offset: u16,
     pub(super) timestamp_offset: u32,
+    /// Number of the first packet of its source, as sent.
+    pub(super) first_sequence: u16,
     pub(super) highest_sequence: u16,
     pub(super) highest_timestamp: u32,
     pub(super) has_started: bool,
@@ -273,6 +275,7 @@ impl AudioSlot {
             last_used: now,
             sequence_offset: 0,
             timestamp_offset: 0,
+            first_sequence: 0,
             highest_sequence: 0,
             highest_timestamp: 0,
             has_started: false,
@@ -280,8 +283,9 @@ impl AudioSlot {
         }
     }
 
-    /// Numbers of a packet on this slot.
-    pub(super) const fn map(&mut self, sequence: u16, timestamp: u32) -> (u16, u32) {
+    /// Numbers of a packet on this slot; none for one that was overtaken when the slot changed hands:
+    /// those were the former source's.
+    pub(super) const fn map(&mut self, sequence: u16, timestamp: u32) -> Option<(u16, u32)> {
         if self.is_handed_over && self.has_started {
             self.sequence_offset = self.highest_sequence.wrapping_add(1).wrapping_sub(sequence);
             // One packet of 20 ms at 48 kHz.
@@ -290,15 +294,22 @@ impl AudioSlot {
                 .wrapping_add(960)
                 .wrapping_sub(timestamp);
         }
-        self.is_handed_over = false;
+        let is_first = std::mem::replace(&mut self.is_handed_over, false) || !self.has_started;
         let sequence = sequence.wrapping_add(self.sequence_offset);
+        if is_first {
+            self.first_sequence = sequence;
+        }
+        let is_young = self.highest_sequence.wrapping_sub(self.first_sequence) < 1 << 14;
+        if is_young && !is_first && sequence.wrapping_sub(self.first_sequence) >= 1 << 15 {
+            return None;
+        }
         let timestamp = timestamp.wrapping_add(self.timestamp_offset);
         if !self.has_started || sequence.wrapping_sub(self.highest_sequence) < 1 << 15 {
             self.highest_sequence = sequence;
             self.highest_timestamp = timestamp;
         }
         self.has_started = true;
-        (sequence, timestamp)
+        Some((sequence, timestamp))
     }
 }
 
@@ -404,9 +415,17 @@ mod tests {
     fn a_slot_continues_its_numbers_when_it_is_handed_over() {
         let now = Instant::now();
         let mut slot = AudioSlot::new(now, Ssrc(1), None);
-        assert_eq!(slot.map(65_535, 100), (65_535, 100));
+        assert_eq!(slot.map(65_535, 100), Some((65_535, 100)));
         slot.is_handed_over = true;
-        assert_eq!(slot.map(500, 70_000), (0, 1060));
-        assert_eq!(slot.map(501, 70_960), (1, 2020));
+        assert_eq!(slot.map(500, 70_000), Some((0, 1060)));
+        assert_eq!(slot.map(499, 69_040), None, "the number before was sent");
+        assert_eq!(slot.map(501, 70_960), Some((1, 2020)));
+        for step in 2..=40_000_u32 {
+            let number = (500 + step) as u16;
+            assert_eq!(
+                slot.map(number, 70_000 + 960 * step),
+                Some((step as u16, 1060 + 960 * step))
+            );
+        }
     }
 }

@@ -277,10 +277,11 @@ impl Conference {
         if let Some(level) = level.filter(|_| !is_synthetic) {
             change = self.dominant.level(now, route.owner, level);
             if let Some(loudest) = &mut self.loudest {
-                is_loud = loudest.update(now, route.owner, level)
-                    || self.dominant.dominant() == Some(route.owner);
+                is_loud = loudest.update(now, route.owner, level);
             }
         }
+        let is_dominant = self.dominant.dominant() == Some(route.owner);
+        is_loud |= is_dominant;
         let primary = (incoming.codec == Codec::Red)
             .then(|| red::primary(incoming.payload))
             .flatten();
@@ -338,6 +339,7 @@ impl Conference {
                     index,
                     route.source,
                     source,
+                    is_dominant,
                     &mut self.ssrcs,
                     &self.config,
                     &mut self.events,
@@ -489,8 +491,10 @@ impl Endpoint {
             let slot = &mut self.audio_slots[slot];
             slot.last_used = now;
             let fields = &mut outgoing.fields;
-            (fields.sequence_number, fields.timestamp) =
-                slot.map(fields.sequence_number, fields.timestamp);
+            let Some(numbers) = slot.map(fields.sequence_number, fields.timestamp) else {
+                return;
+            };
+            (fields.sequence_number, fields.timestamp) = numbers;
             fields.ssrc = slot.ssrc.0;
             outgoing.mid = slot.mid;
         }

@@ -4,7 +4,7 @@
 //! slots are taken, the one used least recently changes hands.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::config::SsrcGenerator;
 use super::endpoint::{AudioSlot, AudioStream, Endpoint, Mid, RtxStream, VideoStream};
@@ -16,6 +16,10 @@ use crate::identifiers::{EndpointIndex, SourceIndex, Ssrc};
 
 /// Streams whose sources are gone that are kept, in case a source comes back under its SSRC.
 const FORMER_STREAMS: usize = 8;
+
+/// Sound that pauses this long gives up its slot, if others want it. Were slots taken sooner, more speakers
+/// than slots would take them from each other with every packet.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Endpoint {
     /// Forgets a source that was removed; its slots become free but keep their numbers.
@@ -78,7 +82,8 @@ impl Endpoint {
         self.video.push(stream);
     }
 
-    /// The slot of an audio source; takes one over when it has none.
+    /// The slot of an audio source; takes one over when it has none. The dominant speaker gets one at
+    /// once, others when somebody pauses.
     #[expect(
         clippy::too_many_arguments,
         reason = "the hot path borrows disjoint state"
@@ -89,6 +94,7 @@ impl Endpoint {
         own_index: EndpointIndex,
         index: SourceIndex,
         source: &Source,
+        is_dominant: bool,
         ssrcs: &mut SsrcGenerator,
         config: &ConferenceConfig,
         events: &mut VecDeque<Event>,
@@ -107,8 +113,12 @@ impl Endpoint {
                 .push(AudioSlot::new(now, Ssrc(ssrcs.next()), mid));
             self.audio_slots.len() - 1
         } else {
-            let oldest = self.audio_slots.iter().enumerate();
-            oldest.min_by_key(|(_, slot)| slot.last_used)?.0
+            let slots = self.audio_slots.iter().enumerate();
+            let oldest = slots.min_by_key(|(_, slot)| slot.last_used);
+            let pause = |last| now.saturating_duration_since(last);
+            oldest
+                .filter(|(_, slot)| is_dominant || pause(slot.last_used) >= PAUSE)?
+                .0
         };
         let slot = &mut self.audio_slots[position];
         if let Some(former) = slot.source

@@ -62,6 +62,8 @@ pub struct Client {
     /// Audio packets by SSRC: time and sequence number.
     pub audio: BTreeMap<u32, Vec<(u64, u16)>>,
     pub mids: BTreeMap<u32, String>,
+    /// See [`Decoder::allows_gaps`].
+    pub allows_picture_gaps: bool,
     /// RTX SSRC to media SSRC.
     pub rtx_of: BTreeMap<u32, u32>,
     pub retransmissions: u64,
@@ -121,6 +123,7 @@ impl Client {
             decoders: BTreeMap::new(),
             audio: BTreeMap::new(),
             mids: BTreeMap::new(),
+            allows_picture_gaps: false,
             rtx_of: BTreeMap::new(),
             retransmissions: 0,
             key_frames_sent: 0,
@@ -441,7 +444,7 @@ impl Client {
                         return;
                     }
                 }
-                let decoder = self.decoders.entry(header.ssrc).or_default();
+                let decoder = self.decoder_mut(header.ssrc);
                 decoder.insert(
                     milliseconds,
                     &header,
@@ -462,7 +465,7 @@ impl Client {
                     .copied()
                     .unwrap_or(header.ssrc - 1);
                 let sequence = u16::from_be_bytes([payload[0], payload[1]]);
-                let decoder = self.decoders.entry(media).or_default();
+                let decoder = self.decoder_mut(media);
                 decoder.insert(milliseconds, &header, sequence, &payload[2..], true);
             }
             other => panic!("payload type {other} was not negotiated"),
@@ -523,6 +526,13 @@ impl Client {
             bytes,
             is_rtcp: false,
         });
+    }
+
+    fn decoder_mut(&mut self, ssrc: u32) -> &mut Decoder {
+        let allows_gaps = self.allows_picture_gaps;
+        let decoder = self.decoders.entry(ssrc).or_default();
+        decoder.allows_gaps = allows_gaps;
+        decoder
     }
 
     /// Frames shown of an SSRC.
