@@ -7,9 +7,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use jitctl_media::channel::{ChannelMessage, ReceiverVideoConstraints};
-use jitctl_media::conference::{ConferenceConfig, EndpointDescription};
+use jitctl_media::codec::Codec;
+use jitctl_media::conference::{
+    ConferenceConfig, EndpointDescription, MediaDescription, PayloadType,
+};
 use jitctl_media::identifiers::EndpointIndex;
 use jitctl_media::rtp::Header;
+use jitctl_media::source::MediaKind;
 use support::{OPUS, RTX, World};
 
 fn forwarded_at(world: &World, position: usize) -> Vec<String> {
@@ -433,6 +437,43 @@ fn forwarded_in_batches_of(packets: usize) -> Streams {
         ));
     }
     streams
+}
+
+#[test]
+fn redundant_audio_reaches_who_knows_it_and_is_stripped_for_others() {
+    const RED: u8 = 63;
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.join();
+    }
+    let redundant = MediaDescription {
+        kind: MediaKind::Audio,
+        payload_types: vec![PayloadType::new(RED, Codec::Red)],
+        extensions: vec![],
+    };
+    for participant in &world.participants[..2] {
+        let media = std::slice::from_ref(&redundant);
+        let added = world.conference.add_media(participant.index, media);
+        added.expect("an endpoint");
+    }
+    // A block of three bytes that was sent before, then the primary one.
+    let payload = [0x80 | OPUS, 0, 0, 3, OPUS, 1, 2, 3, 9, 8];
+    let mut packet = vec![0x80, RED, 0, 7, 0, 0, 3, 192];
+    packet.extend(world.participants[0].client.audio_ssrc().to_be_bytes());
+    packet.extend(payload);
+    let sender = world.participants[0].index;
+    let (now, egress) = (world.now, &mut world.egress);
+    world
+        .conference
+        .handle_rtp(now, sender, &mut packet, egress);
+    let sent = world.egress.0.drain(..).map(|(receiver, datagram)| {
+        let header = Header::parse(&datagram.bytes).expect("a packet");
+        let payload = datagram.bytes[header.length()..].to_vec();
+        (receiver, header.payload_type, payload)
+    });
+    let [one, other] = [1, 2].map(|position| world.participants[position].index);
+    let expected = [(one, RED, payload.to_vec()), (other, OPUS, vec![9, 8])];
+    assert_eq!(sent.collect::<Vec<_>>(), expected);
 }
 
 /// Where browsers begin to encrypt end to end: descriptors and frame headers stay clear.

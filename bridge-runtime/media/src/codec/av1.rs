@@ -56,6 +56,8 @@ pub struct Structure {
     switches: [u32; MAXIMUM_TEMPLATES],
     /// Templates (bit per template) of frames that refer to earlier pictures.
     is_predicted: u64,
+    /// Highest layers of each target's frames.
+    highest: [Option<(u8, u8)>; MAXIMUM_TARGETS],
     heights: Option<[u16; 4]>,
     highest_spatial: u8,
 }
@@ -84,31 +86,31 @@ impl Structure {
         })
     }
 
-    /// Highest spatial and temporal layer of the frames of a target.
-    pub fn highest_layers(&self, target: u8) -> (u8, u8) {
-        self.frames_of(target).fold((0, 0), |highest, layers| {
-            (highest.0.max(layers.0), highest.1.max(layers.1))
-        })
-    }
-
-    /// Layers of the templates present in a target.
-    fn frames_of(&self, target: u8) -> impl Iterator<Item = (u8, u8)> {
-        let templates = self.layers.iter().zip(&self.absent);
-        templates
-            .take(usize::from(self.templates))
-            .filter(move |(_, absent)| **absent >> target & 1 == 0)
-            .map(|(layers, _)| *layers)
+    /// Highest spatial layer of the frames of a target.
+    pub fn highest_spatial(&self, target: u8) -> Option<u8> {
+        let highest = *self.highest.get(usize::from(target))?;
+        highest.map(|(spatial, _)| spatial)
     }
 
     /// The decode target that shows exactly up to `spatial` and `temporal`: the one with the
     /// most frames whose layers do not exceed them.
     pub fn target_for(&self, spatial: u8, temporal: u8) -> Option<u8> {
-        (0..self.targets.min(MAXIMUM_TARGETS as u8))
-            .filter(|target| self.frames_of(*target).next().is_some())
-            .map(|target| (self.highest_layers(target), target))
+        (0_u8..)
+            .zip(&self.highest)
+            .filter_map(|(target, highest)| Some(((*highest)?, target)))
             .filter(|(highest, _)| highest.0 <= spatial && highest.1 <= temporal)
             .reduce(|best, other| if other.0 > best.0 { other } else { best })
             .map(|(_, target)| target)
+    }
+
+    /// Highest spatial and temporal layer of the frames of a target, none without frames.
+    fn highest_layers(&self, target: u8) -> Option<(u8, u8)> {
+        let templates = self.layers.iter().zip(&self.absent);
+        templates
+            .take(usize::from(self.templates))
+            .filter(|(_, absent)| **absent >> target & 1 == 0)
+            .map(|(layers, _)| *layers)
+            .reduce(|highest, layers| (highest.0.max(layers.0), highest.1.max(layers.1)))
     }
 }
 
@@ -227,6 +229,7 @@ impl Structure {
             absent: [0; MAXIMUM_TEMPLATES],
             switches: [0; MAXIMUM_TEMPLATES],
             is_predicted: 0,
+            highest: [None; MAXIMUM_TARGETS],
             heights: None,
             highest_spatial: 0,
         };
@@ -234,6 +237,9 @@ impl Structure {
         for template in 0..usize::from(structure.templates) {
             (structure.absent[template], structure.switches[template]) =
                 read_indications(bits, structure.targets)?;
+        }
+        for target in 0..structure.targets {
+            structure.highest[usize::from(target)] = structure.highest_layers(target);
         }
         for template in 0..structure.templates {
             while bits.flag()? {

@@ -27,12 +27,13 @@ impl Endpoint {
         self.needs_allocation = true;
         self.forwarded_changed |= self.forwarded.contains(&index);
         self.forwarded.retain(|source| *source != index);
-        for stream in &mut self.video {
-            if stream.source == Some(index) {
-                stream.source = None;
-                stream.projection.set_target(None);
-                stream.sent.clear();
-            }
+        if let Some(position) = self.video_stream(index) {
+            let stream = &mut self.video[position];
+            stream.source = None;
+            stream.projection.set_target(None);
+            stream.sent.clear();
+            // What waits is of a store that is gone; the source's number may be given to another.
+            self.pacer.forget(position);
         }
         for slot in &mut self.audio_slots {
             if slot.source == Some(index) {

@@ -487,7 +487,7 @@ impl Projection {
                 let highest = packet
                     .structure
                     .zip(self.decode_target)
-                    .map(|(structure, target)| structure.highest_layers(target).0);
+                    .and_then(|(structure, target)| structure.highest_spatial(target));
                 descriptor.ends_frame
                     && highest.is_some_and(|highest| descriptor.spatial >= highest)
             }
