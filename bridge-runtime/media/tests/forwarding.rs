@@ -6,7 +6,7 @@ mod support;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use jitctl_media::channel::{ChannelMessage, ReceiverVideoConstraints};
+use jitctl_media::channel::{ChannelMessage, EndpointStats, ReceiverVideoConstraints};
 use jitctl_media::codec::Codec;
 use jitctl_media::conference::{
     ConferenceConfig, EndpointDescription, MediaDescription, PayloadType,
@@ -211,6 +211,42 @@ fn the_bridge_limits_videos_by_the_size_of_the_conference() {
     world.conference.expire_endpoint(world.now, newcomer);
     world.run(3_000);
     assert_eq!(forwarded_at(&world, 0).len(), 2);
+}
+
+#[test]
+fn statistics_of_a_participant_go_to_all_of_a_few_and_to_those_who_watch_of_many() {
+    let mut world = World::new();
+    for _ in 0..20 {
+        world.join();
+    }
+    let sender = 19;
+    let told = |world: &mut World| {
+        let rest = serde_json::Map::new();
+        let stats = ChannelMessage::EndpointStats(EndpointStats { from: None, rest });
+        let index = world.participants[sender].index;
+        for participant in &mut world.participants {
+            participant.messages.clear();
+        }
+        world
+            .conference
+            .handle_channel_message(world.now, index, stats);
+        world.run(10);
+        let id = world.id(sender);
+        let has_it = |message: &ChannelMessage| match message {
+            ChannelMessage::EndpointStats(stats) => stats.from.as_deref() == Some(&id),
+            _ => false,
+        };
+        let told = world.participants.iter().enumerate();
+        told.filter(|(_, one)| one.messages.iter().any(|(_, message)| has_it(message)))
+            .map(|(position, _)| position)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut world), (0..sender).collect::<Vec<_>>());
+    world.join();
+    let wanted = world.video_name(sender);
+    world.constrain(3, 1, 0, &[&wanted]);
+    world.run(1_000);
+    assert_eq!(told(&mut world), [3]);
 }
 
 #[test]

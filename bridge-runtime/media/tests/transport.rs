@@ -375,6 +375,40 @@ fn an_ice_restart_in_place_keeps_the_media_keys() {
 }
 
 #[test]
+fn a_restart_that_the_client_does_not_answer_is_given_up_and_the_call_goes_on() {
+    let mut world = World::new(Duration::from_millis(1), 0);
+    world.join();
+    world.run(Duration::from_millis(200));
+    let old = world.sides[0].description().credentials;
+    let now = world.now;
+    assert_eq!(world.sides[0].restart_ice(now), Ok(Restart::Started(1)));
+    world.run(Duration::from_secs(19));
+    assert_eq!(world.sides[0].description().ice_generation, Some(1));
+    world.run(Duration::from_secs(2));
+    let description = world.sides[0].description();
+    assert_eq!(
+        (description.ice_generation, description.credentials),
+        (None, old)
+    );
+    assert_eq!(world.sides[0].fragments().count(), 1);
+    assert!(matches!(world.media(0, 10), Received::Rtp { .. }));
+}
+
+#[test]
+fn an_update_without_fingerprints_takes_none_away() {
+    let mut world = World::new(Duration::from_millis(1), 0);
+    world.join();
+    let update = RemoteDescription {
+        dtls_role: Some(DtlsRole::Server),
+        ..RemoteDescription::default()
+    };
+    let now = world.now;
+    world.sides[0].set_remote(now, update).expect("usable");
+    world.run(Duration::from_millis(200));
+    assert!(world.sides.iter().all(Transport::is_connected));
+}
+
+#[test]
 fn a_restart_before_the_first_connection_changes_nothing() {
     let mut bridge = transport(BRIDGE, Role::Controlling, DataChannelMode::Passive);
     assert_eq!(

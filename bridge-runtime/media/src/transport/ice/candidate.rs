@@ -224,6 +224,30 @@ mod tests {
     }
 
     #[test]
+    fn private_is_what_another_network_cannot_reach() {
+        let private = |address: &str| is_private(address.parse().unwrap());
+        for address in [
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "fd00::1",
+            "fe80::1",
+        ] {
+            assert!(private(address), "{address}");
+        }
+        for address in [
+            "203.0.113.7",
+            "172.32.0.1",
+            "2001:db8::1",
+            "127.0.0.1",
+            "::1",
+        ] {
+            assert!(!private(address), "{address}");
+        }
+    }
+
+    #[test]
     fn the_priority_is_the_one_of_the_rfc() {
         assert_eq!(CandidateKind::Host.priority(65_535), 2_130_706_431);
     }
