@@ -134,6 +134,11 @@ impl SentLog {
         self.packets.clear();
     }
 
+    /// Forgets everything and gives its memory back; nobody gets the stream any more.
+    pub fn release(&mut self) {
+        self.packets = SequenceRing::new();
+    }
+
     /// The packet sent last but `back`, for probing with copies.
     pub fn recent(&self, newest: u16, back: u16) -> Option<SentPacket> {
         let packet = self.packets.get(newest.wrapping_sub(back))?;
@@ -211,5 +216,7 @@ mod tests {
             log.resend(now, 1_400, Duration::ZERO),
             Err(NotResent::Unknown)
         );
+        log.release();
+        assert_eq!(log.packets.memory(), 0);
     }
 }

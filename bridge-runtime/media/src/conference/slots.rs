@@ -31,7 +31,7 @@ impl Endpoint {
             let stream = &mut self.video[position];
             stream.source = None;
             stream.projection.set_target(None);
-            stream.sent.clear();
+            stream.sent.release();
             // What waits is of a store that is gone; the source's number may be given to another.
             self.pacer.forget(position);
         }
