@@ -21,9 +21,10 @@ fn main() -> std::io::Result<()> {
         line(&mut out, title)?;
     }
     let table = support::estimation::table();
-    let shared = support::estimation::shared_rows();
+    let shared = support::estimation::on_shared_link(3_000);
     let received = shared.each_ref().map(|row| row.received);
-    for row in table.into_iter().chain(shared) {
+    let rows = table.into_iter().chain(shared);
+    for row in rows.chain([support::estimation::beside_tcp()]) {
         let seconds = |value: Option<f64>| {
             value.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"))
         };
@@ -58,6 +59,17 @@ fn main() -> std::io::Result<()> {
     writeln!(
         out,
         "Jain's index of the shared link: {whole}.{hundredths:02}"
+    )?;
+    let freezes = support::estimation::freezes_on_shared_links((2_000..=5_000).step_by(75));
+    let count = freezes.len();
+    let mean = freezes.iter().sum::<u64>() / count as u64;
+    let above = |limit| freezes.iter().filter(|freeze| **freeze > limit).count();
+    writeln!(
+        out,
+        "longest freezes of {count} receivers on shared links of 2 to 5 Mbit/s: {mean} ms in the mean, \
+         {} above 500 ms, {} above 1 s",
+        above(500),
+        above(1_000)
     )
 }
 

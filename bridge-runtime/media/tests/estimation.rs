@@ -72,6 +72,22 @@ fn two_receivers_share_a_link_without_starving_each_other() {
 }
 
 #[test]
+fn flows_that_share_a_link_do_not_keep_its_queue_full() {
+    let freezes = support::estimation::freezes_on_shared_links((2_600..=3_400).step_by(200));
+    let mean = freezes.iter().sum::<u64>() / freezes.len() as u64;
+    assert!(mean < 400, "{freezes:?}");
+    let long = freezes.iter().filter(|freeze| **freeze > 1_000).count();
+    assert!(long <= 1, "{freezes:?}");
+}
+
+#[test]
+fn a_flow_that_fills_its_queue_does_not_drive_the_picture_away() {
+    let row = support::estimation::beside_tcp();
+    assert!(row.received > 150, "{row:?}");
+    assert!(row.freeze < 1_000, "{row:?}");
+}
+
+#[test]
 fn random_loss_does_not_starve_a_link() {
     let run = on_steps("lossy", 2, 50, &[(1_000, 30)]);
     assert!((650..=1_100).contains(&run.estimate), "{run:?}");

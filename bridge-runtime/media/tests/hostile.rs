@@ -58,7 +58,7 @@ fn mutated_packets_of_one_participant_do_not_disturb_the_others() {
         templates.extend(world.participants[2].client.produce(world.now));
     }
     // The hostile one's own streams may break; nobody needs to decode them.
-    let foreign = world.participants[2].client.video_ssrcs();
+    world.undecoded = world.participants[2].client.video_ssrcs();
     for round in 0..2_000 {
         for _ in 0..10 {
             let mut datagram = templates[random.next(templates.len())].clone();
@@ -79,17 +79,6 @@ fn mutated_packets_of_one_participant_do_not_disturb_the_others() {
                 );
             }
         }
-        world.conference.forward(world.now, &mut world.egress);
-        world.egress.0.retain(|(_, datagram)| {
-            datagram.is_rtcp
-                || datagram.bytes.len() >= 12
-                    && !foreign.contains(&u32::from_be_bytes([
-                        datagram.bytes[8],
-                        datagram.bytes[9],
-                        datagram.bytes[10],
-                        datagram.bytes[11],
-                    ]))
-        });
         world.participants[2].client.sends_video = false;
         world.participants[2].client.sends_audio = false;
         if round % 2 == 0 {

@@ -9,9 +9,17 @@ use support::World;
 
 /// Two participants, the first of whom watches the second.
 fn watching() -> World {
+    watching_over(Duration::from_millis(20))
+}
+
+/// The same with a way of this length to the watching one.
+fn watching_over(delay: Duration) -> World {
     let mut world = World::new();
     world.join();
     world.join();
+    let participant = &mut world.participants[0];
+    participant.up.delay = delay;
+    participant.down.delay = delay;
     world.constrain(0, -1, 720, &[]);
     world.run(2_000);
     world
@@ -41,10 +49,7 @@ fn losses_on_the_way_down_are_repaired_from_the_cache() {
 
 #[test]
 fn losses_behind_a_long_way_are_repaired_from_the_cache() {
-    let mut world = watching();
-    let participant = &mut world.participants[0];
-    participant.up.delay = Duration::from_millis(150);
-    participant.down.delay = Duration::from_millis(150);
+    let mut world = watching_over(Duration::from_millis(150));
     world.run(5_000);
     let before = world.conference.counters();
     world.participants[0].down.loss = 100;

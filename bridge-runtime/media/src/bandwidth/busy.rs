@@ -22,6 +22,9 @@ pub(super) struct BusyPath {
     since: Option<i64>,
     bytes: u64,
     rate: Option<u64>,
+    /// First arrival since which all have queued.
+    queued_since: Option<i64>,
+    queued: i64,
 }
 
 impl BusyPath {
@@ -32,6 +35,8 @@ impl BusyPath {
             since: None,
             bytes: 0,
             rate: None,
+            queued_since: None,
+            queued: 0,
         }
     }
 
@@ -47,8 +52,11 @@ impl BusyPath {
         if delay - self.shortest[0].min(self.shortest[1]) < QUEUE {
             self.since = None;
             self.rate = None;
+            self.queued_since = None;
+            self.queued = 0;
             return;
         }
+        self.queued = packet.arrival - *self.queued_since.get_or_insert(packet.arrival);
         let Some(since) = self.since else {
             self.since = Some(packet.arrival);
             self.bytes = 0;
@@ -63,6 +71,11 @@ impl BusyPath {
             self.since = Some(packet.arrival);
             self.bytes = 0;
         }
+    }
+
+    /// For how long every packet has queued, microseconds.
+    pub(super) const fn queued(&self) -> i64 {
+        self.queued
     }
 
     /// Bit/s, while packets queue.
@@ -96,8 +109,8 @@ mod tests {
         for step in 0..10 {
             path.add(&packet(200_000 + step * 10_000, 207_000 + step * 40_000));
         }
-        assert_eq!(path.rate(), Some(250_000));
+        assert_eq!((path.rate(), path.queued()), (Some(250_000), 240_000));
         path.add(&packet(700_000, 707_000));
-        assert_eq!(path.rate(), None);
+        assert_eq!((path.rate(), path.queued()), (None, 0));
     }
 }

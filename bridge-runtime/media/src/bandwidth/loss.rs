@@ -54,6 +54,11 @@ impl LossControl {
         self.last_decrease
     }
 
+    /// Whether so much is lost that the bound does not grow.
+    pub(super) fn is_losing(&self) -> bool {
+        f64::from(self.lost) > f64::from(self.expected) * LOW
+    }
+
     /// The bound, given what delay admits and the rate that gets through.
     pub(super) fn update(
         &mut self,

@@ -4,7 +4,8 @@
 //! After the published design of Google congestion control (Carlucci et al., "Analysis and
 //! design of the Google congestion control for WebRTC", 2016, and draft-ietf-rmcat-gcc-02):
 //! inter-arrival filtering, a trendline over-use detector with adaptive threshold, AIMD rate
-//! control, a loss-based bound, the acknowledged rate, and probing. A receiver without such
+//! control, a loss-based bound, the acknowledged rate, and probing; a decrease for queues that stand full is
+//! ours. A receiver without such
 //! feedback may state its own estimate (REMB). Nothing here sends: probes are asked for.
 
 mod acknowledged;
@@ -16,6 +17,7 @@ mod incoming;
 mod inter_arrival;
 mod loss;
 mod probe;
+mod standing;
 mod trendline;
 
 use std::time::{Duration, Instant};
@@ -29,6 +31,7 @@ pub use incoming::IncomingEstimator;
 use inter_arrival::InterArrival;
 use loss::LossControl;
 use probe::{ProbeController, ProbeResults};
+use standing::StandingQueue;
 use trendline::{Trendline, Usage};
 
 use crate::rtcp::TransportFeedback;
@@ -70,6 +73,7 @@ pub struct BandwidthEstimator {
     rate: RateControl,
     acknowledged: AcknowledgedRate,
     busy: BusyPath,
+    standing: StandingQueue,
     loss: LossControl,
     idle: IdleDetector,
     probes: ProbeController,
@@ -95,6 +99,7 @@ impl BandwidthEstimator {
             rate: RateControl::new(config),
             acknowledged: AcknowledgedRate::new(),
             busy: BusyPath::new(),
+            standing: StandingQueue::new(),
             loss: LossControl::new(config),
             idle: IdleDetector::new(),
             probes: ProbeController::new(),
@@ -169,7 +174,7 @@ impl BandwidthEstimator {
         }
         let probed = self.results.take();
         let acknowledged = self.acknowledged.bitrate();
-        match (self.trendline.usage(), probed) {
+        match (self.usage(time), probed) {
             (Usage::Over, _) => {
                 self.probes.abort();
                 let acknowledged = self.passing(time);
@@ -192,6 +197,18 @@ impl BandwidthEstimator {
         }
     }
 
+    fn usage(&mut self, time: i64) -> Usage {
+        let queued = self.busy.queued();
+        let is_losing = self.loss.is_losing();
+        if self
+            .standing
+            .calls_for_decrease(time, queued, is_losing, self.estimate)
+        {
+            return Usage::Over;
+        }
+        self.trendline.usage()
+    }
+
     fn update(&mut self, time: i64) {
         let passing = self.passing(time);
         let bound = self
@@ -204,6 +221,9 @@ impl BandwidthEstimator {
             .clamp(self.config.minimum, self.config.maximum);
         self.estimate = estimate;
         self.rate.limit(estimate.max(self.rate.bitrate() / 2));
+        if StandingQueue::is_to_drain(self.busy.queued()) {
+            self.probes.abort();
+        }
         self.probes.estimate_changed(time, estimate);
     }
 
@@ -255,6 +275,9 @@ impl BandwidthEstimator {
     /// Whether the path was found full a moment ago: its queue wants to drain.
     pub fn is_recovering(&self, now: Instant) -> bool {
         let time = self.microseconds(now);
+        if StandingQueue::is_to_drain(self.busy.queued()) {
+            return true;
+        }
         let decreases = [self.rate.last_decrease(), self.loss.last_decrease()];
         decreases
             .into_iter()

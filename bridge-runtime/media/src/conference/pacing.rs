@@ -2,7 +2,8 @@
 //!
 //! A key frame on a slow path fills the queue before it and is lost there in part. Video beyond a
 //! burst therefore waits here and leaves at one and a half times the estimate, in its order; no
-//! faster than the estimate while the queue of a path that was full drains. Sound, probes and repairs
+//! faster than the estimate while the queue of a path that was full drains. Where a path is too
+//! narrow for what is wanted, frames are no bursts: they leave spread over their time. Sound, probes and repairs
 //! do not wait. Nothing waits before the estimate rests on anything. Only places in the packet stores
 //! wait, no packets.
 
@@ -21,6 +22,8 @@ use crate::projection::Rewrite;
 
 /// What may leave at once, as time at the pace.
 const BURST: Duration = Duration::from_millis(40);
+/// The same on a path that is too narrow for what is wanted.
+const BURST_WHEN_NARROW: Duration = INTERVAL;
 /// Time between two looks at what waits.
 pub(super) const INTERVAL: Duration = Duration::from_millis(5);
 /// Most packets that wait; the store of a stream holds as many.
@@ -68,12 +71,11 @@ impl Pacer {
             .saturating_sub(pace.saturating_mul(elapsed.min(1_000_000)) / 1_000_000);
     }
 
-    /// Whether the next video packet has to wait.
-    pub(super) fn holds(&mut self, now: Instant, pace: u64) -> bool {
+    /// Whether the next video packet has to wait, when `burst` may leave at once.
+    fn holds(&mut self, now: Instant, pace: u64, burst: Duration) -> bool {
         self.work_off(now, pace);
         let is_full = self.waiting.len() >= MOST_WAITING;
-        let burst = bits_in(BURST, pace);
-        !is_full && (!self.waiting.is_empty() || self.debt > burst)
+        !is_full && (!self.waiting.is_empty() || self.debt > bits_in(burst, pace))
     }
 
     /// Counts bytes that left.
@@ -143,8 +145,19 @@ impl Conference {
 }
 
 impl Endpoint {
+    /// Whether the next video packet has to wait.
+    pub(super) fn holds_video(&mut self, now: Instant) -> bool {
+        let burst = if self.allocation.is_held_back {
+            BURST_WHEN_NARROW
+        } else {
+            BURST
+        };
+        self.pace(now)
+            .is_some_and(|pace| self.pacer.holds(now, pace, burst))
+    }
+
     /// Rate at which video may leave, bit/s; `None` while there is no reason to hold it back.
-    pub(super) fn pace(&self, now: Instant) -> Option<u64> {
+    fn pace(&self, now: Instant) -> Option<u64> {
         let estimator = &self.send.bandwidth;
         if !estimator.is_founded() {
             return None;
@@ -212,7 +225,7 @@ mod tests {
         let start = Instant::now();
         let mut pacer = Pacer::new(start);
         let mut at_once = 0;
-        while !pacer.holds(start, PACE) {
+        while !pacer.holds(start, PACE, BURST) {
             pacer.spend(1000);
             at_once += 1;
         }

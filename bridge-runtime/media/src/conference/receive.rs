@@ -428,8 +428,7 @@ impl Endpoint {
             return;
         }
         let now = turn.now;
-        let pace = self.pace(now);
-        let holds = pace.is_some_and(|pace| self.pacer.holds(now, pace));
+        let holds = self.holds_video(now);
         let position = stream;
         let stream = &mut self.video[position];
         let Some(rewrite) = stream.projection.project(view) else {

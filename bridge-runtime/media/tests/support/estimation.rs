@@ -166,9 +166,47 @@ pub fn on_shared_link(capacity: u64) -> [Convergence; 2] {
     })
 }
 
-/// The rows of the shared link.
-pub fn shared_rows() -> [Convergence; 2] {
-    on_shared_link(3_000)
+/// The longest freezes of both receivers on shared links between these capacities, ms.
+pub fn freezes_on_shared_links(capacities: impl Iterator<Item = u64>) -> Vec<u64> {
+    capacities
+        .flat_map(on_shared_link)
+        .map(|row| row.freeze)
+        .collect()
+}
+
+/// A receiver of two cameras and a flow of TCP share a queue of 3 Mbit/s, from its second half
+/// minute on.
+pub fn beside_tcp() -> Convergence {
+    const CAPACITY: u64 = 3_000;
+    let mut world = meeting(2);
+    world.shared = Some((super::link::Bottleneck::new(CAPACITY * 1000), vec![0]));
+    world.run(10_000);
+    let mut flow = super::tcp::TcpFlow::new(world.now);
+    let (mut before, mut sum) = (0, 0);
+    for millisecond in 0..120_000 {
+        world.run(1);
+        if let Some((bottleneck, _)) = &mut world.shared {
+            flow.step(world.now, bottleneck);
+        }
+        if millisecond == 30_000 {
+            before = world.participants[0].client.received_bytes;
+        }
+        if millisecond >= 30_000 {
+            sum += estimate(&world, 0);
+        }
+    }
+    let end = world.milliseconds();
+    let client = &world.participants[0].client;
+    let first = client.decoder(world.video_ssrc(1));
+    Convergence {
+        name: "3 Mbit/s beside TCP",
+        capacity: CAPACITY / 2,
+        before: None,
+        estimate: sum / 90_000,
+        seconds: None,
+        received: (client.received_bytes - before) * 8 / 90_000,
+        freeze: first.longest_freeze(40_000, end - 200),
+    }
 }
 
 /// The runs of the table.

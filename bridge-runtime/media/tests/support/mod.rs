@@ -24,6 +24,7 @@ pub mod client;
 pub mod decoder;
 pub mod estimation;
 pub mod link;
+pub mod tcp;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -52,6 +53,13 @@ pub const MID_ID: u8 = 10;
 pub struct Datagram {
     pub bytes: Vec<u8>,
     pub is_rtcp: bool,
+}
+
+impl Datagram {
+    /// Stream of an RTP packet.
+    pub fn ssrc(&self) -> u32 {
+        Header::parse(&self.bytes).unwrap().ssrc
+    }
 }
 
 /// Collects what the conference sends.
@@ -189,6 +197,8 @@ pub struct World {
     indices: HashMap<(EndpointIndex, u32), BTreeSet<u64>>,
     /// A queue that the way down to these participants shares.
     pub shared: Option<(link::Bottleneck, Vec<usize>)>,
+    /// Streams that nobody decodes: their packets are lost on the way down.
+    pub undecoded: Vec<u32>,
 }
 
 impl World {
@@ -211,6 +221,7 @@ impl World {
             timed_out: Vec::new(),
             indices: HashMap::new(),
             shared: None,
+            undecoded: vec![],
         }
     }
 
@@ -336,6 +347,9 @@ impl World {
             }
             let found = self.participants.iter().position(|p| p.index == receiver);
             let Some(position) = found else { continue };
+            if !datagram.is_rtcp && self.undecoded.contains(&datagram.ssrc()) {
+                continue;
+            }
             let mut departure = Some(now);
             if let Some((bottleneck, members)) = &mut self.shared
                 && members.contains(&position)
