@@ -146,6 +146,16 @@ fn counters(stats: &BridgeStats) -> Vec<Metric> {
             stats.total_dominant_speaker_changes,
         ),
         counter(
+            "endpoints_disconnected",
+            "Participants who fell silent.",
+            stats.endpoints_disconnected,
+        ),
+        counter(
+            "endpoints_reconnected",
+            "Participants who came back.",
+            stats.endpoints_reconnected,
+        ),
+        counter(
             "keyframes_received",
             "Key frames.",
             stats.total_keyframes_received,

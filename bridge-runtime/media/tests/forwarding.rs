@@ -392,6 +392,8 @@ fn connectivity_is_told_when_packets_stop_and_come_back() {
         told,
         [(id.clone(), "false".to_owned()), (id, "true".to_owned())]
     );
+    let counters = world.conference.counters();
+    assert_eq!((counters.disconnected, counters.reconnected), (1, 1));
     assert!(world.timed_out.is_empty());
     world.participants[1].up.loss = 1000;
     world.run(62_000);

@@ -69,6 +69,8 @@ fn add_counters(sum: &mut Counters, more: Counters) {
         refused,
         silence_dropped,
         key_frames_received,
+        disconnected,
+        reconnected,
         dominant_speaker_changes,
         key_frame_requests_received,
         key_frame_requests_sent,
@@ -92,6 +94,8 @@ fn add_counters(sum: &mut Counters, more: Counters) {
     sum.refused += refused;
     sum.silence_dropped += silence_dropped;
     sum.key_frames_received += key_frames_received;
+    sum.disconnected += disconnected;
+    sum.reconnected += reconnected;
     sum.dominant_speaker_changes += dominant_speaker_changes;
     sum.key_frame_requests_received += key_frame_requests_received;
     sum.key_frame_requests_sent += key_frame_requests_sent;
@@ -327,6 +331,8 @@ pub(super) fn fill<'t>(
     stats.total_data_channel_messages_received = traffic.messages_in;
     stats.total_data_channel_messages_sent = traffic.messages_out;
     stats.total_keyframes_received = sum.routing.key_frames_received;
+    stats.endpoints_disconnected = sum.routing.disconnected;
+    stats.endpoints_reconnected = sum.routing.reconnected;
     stats.total_dominant_speaker_changes = sum.routing.dominant_speaker_changes;
     let totals = &sum.totals;
     stats.total_conferences_created = totals.conferences;

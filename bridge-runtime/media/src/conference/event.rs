@@ -76,6 +76,10 @@ pub struct Counters {
     pub silence_dropped: u64,
     /// Key frames taken in.
     pub key_frames_received: u64,
+    /// Participants who fell silent.
+    pub disconnected: u64,
+    /// Participants who came back.
+    pub reconnected: u64,
     /// Changes of the dominant speaker.
     pub dominant_speaker_changes: u64,
     /// Key frame requests received.

@@ -236,6 +236,12 @@ impl Conference {
             };
             if is_active != endpoint.is_active {
                 endpoint.is_active = is_active;
+                let count = if is_active {
+                    &mut self.counters.reconnected
+                } else {
+                    &mut self.counters.disconnected
+                };
+                *count += 1;
                 if !endpoint.is_visitor {
                     changes.push((index, endpoint.id.as_str().to_owned(), is_active));
                 }

@@ -21,6 +21,7 @@ pub(super) struct Segment {
 pub(super) struct Endpoint {
     pub(super) transport: Transport,
     pub(super) channel: ActiveChannel,
+    pub(super) has_socket: bool,
     /// Packets waiting for the next flush, in order.
     pub(super) segments: Vec<Segment>,
     fragments: Vec<String>,
@@ -31,6 +32,7 @@ impl Endpoint {
         Self {
             transport,
             channel: ActiveChannel::None,
+            has_socket: false,
             segments: Vec::new(),
             fragments: Vec::new(),
         }

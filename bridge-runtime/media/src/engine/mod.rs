@@ -347,15 +347,18 @@ impl<R: Room> Engine<R> {
     pub fn socket_opened(&mut self, now: Instant, key: EndpointKey) {
         if let Ok(endpoint) = self.endpoint_mut(key) {
             endpoint.channel = ActiveChannel::Socket;
+            endpoint.has_socket = true;
             self.tell(now, key, |room| room.channel_opened(now, key.endpoint));
         }
     }
 
     /// The WebSocket of an endpoint closed.
     pub fn socket_closed(&mut self, now: Instant, key: EndpointKey) {
-        if let Ok(endpoint) = self.endpoint_mut(key)
-            && endpoint.channel == ActiveChannel::Socket
-        {
+        let Ok(endpoint) = self.endpoint_mut(key) else {
+            return;
+        };
+        endpoint.has_socket = false;
+        if endpoint.channel == ActiveChannel::Socket {
             let open = endpoint
                 .transport
                 .data_channel()

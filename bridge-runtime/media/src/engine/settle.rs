@@ -74,8 +74,12 @@ impl<R: Room> Engine<R> {
                 if let Ok(endpoint) = self.endpoint_mut(key)
                     && endpoint.channel == ActiveChannel::Data
                 {
-                    endpoint.channel = ActiveChannel::None;
-                    self.tell(now, key, |room| room.channel_closed(key.endpoint));
+                    if endpoint.has_socket {
+                        endpoint.channel = ActiveChannel::Socket;
+                    } else {
+                        endpoint.channel = ActiveChannel::None;
+                        self.tell(now, key, |room| room.channel_closed(key.endpoint));
+                    }
                 }
             }
             TransportEvent::Connected { .. } => {
@@ -167,5 +171,74 @@ impl<R: Room> Engine<R> {
                 self.settle(now, key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::conference::{Conference, ConferenceConfig, EndpointDescription};
+    use crate::transport::dtls::Identity;
+    use crate::transport::ice::{AddressPlan, IceConfig};
+    use crate::transport::{TransportConfig, TransportOptions};
+
+    /// The text that went to the endpoint's WebSocket since the last call.
+    fn to_socket(engine: &mut Engine<Conference>) -> Vec<String> {
+        let events = std::iter::from_fn(|| engine.poll_event());
+        events
+            .filter_map(|event| match event {
+                EngineEvent::SocketMessage { text, .. } => Some(text),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn messages_go_to_the_socket_that_is_left_when_a_data_channel_closes() {
+        let now = Instant::now();
+        let plan = AddressPlan {
+            sockets: vec!["203.0.113.7:10000".parse().unwrap()],
+            ..AddressPlan::default()
+        };
+        let mut engine = Engine::new(TransportConfig {
+            plan: Arc::new(plan),
+            identity: Arc::new(Identity::generate().unwrap()),
+            ice: IceConfig::default(),
+            fragment_prefix: String::new(),
+        });
+        let mut room = Conference::new(now, ConferenceConfig::default());
+        let description = EndpointDescription::new("abcd0001");
+        let endpoint = room.create_endpoint(now, description).unwrap();
+        let conference = engine.add_conference(now, room);
+        let key = EndpointKey {
+            conference,
+            endpoint,
+        };
+        engine
+            .add_endpoint(now, key, TransportOptions::default())
+            .unwrap();
+        let hello = r#"{"colibriClass":"ClientHello"}"#;
+
+        engine.socket_opened(now, key);
+        engine.on_transport_event(now, key, TransportEvent::ChannelOpen);
+        let spoken = TransportEvent::ChannelMessage(hello.to_owned());
+        engine.on_transport_event(now, key, spoken);
+        to_socket(&mut engine);
+        engine.message(now, key, hello);
+        assert_eq!(to_socket(&mut engine), Vec::<String>::new());
+
+        engine.on_transport_event(now, key, TransportEvent::ChannelClosed);
+        engine.message(now, key, hello);
+        let answered = to_socket(&mut engine);
+        assert!(
+            answered.iter().any(|text| text.contains("ServerHello")),
+            "{answered:?}"
+        );
+
+        engine.socket_closed(now, key);
+        engine.message(now, key, hello);
+        assert_eq!(to_socket(&mut engine), Vec::<String>::new());
     }
 }
