@@ -1,5 +1,6 @@
-//! Scalable VP9 and AV1, and H.264 by generic rules.
+//! VP9 scalable and as simulcast, AV1, and H.264 by generic rules.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::*;
@@ -246,4 +247,49 @@ fn h264_switches_encodings_at_key_frames_only() {
         (2_900..10_000).contains(&step)
     });
     assert!(ascending);
+}
+
+#[test]
+fn vp9_simulcast_switches_at_key_pictures_and_its_counters_run_on() {
+    let mut feeder = Feeder::new(Codec::Vp9, layer(1, 0, 2));
+    let mut came = vec![];
+    for number in 0..60_u16 {
+        if number == 40 {
+            feeder.projection.set_target(Some(layer(0, 0, 2)));
+        }
+        for encoding in 0..2_u16 {
+            // The second encoding begins later; each has counters and numbers of its own.
+            let key = number % 10 == 0;
+            if encoding == 1 && number < 20 {
+                continue;
+            }
+            let temporal = [0, 2, 1, 2][usize::from(number % 10 % 4)];
+            let picture = (0x8000 | ((32_760 + number + encoding * 900) % 0x8000)).to_be_bytes();
+            let tl0 = (number / 4 + encoding * 77) as u8;
+            let first = 0xac | u8::from(!key) << 6;
+            let layers = temporal << 5 | 0x10;
+            let payload = [first, picture[0], picture[1], layers, tl0, 0x55];
+            let sequence = feeder.sequence;
+            feeder.sequence = 70_000 * (u64::from(encoding) + 1) + u64::from(number);
+            let timestamp = u32::from(number) * 3000;
+            let rewrite = feeder.feed(encoding as u8, timestamp, true, &payload, None);
+            feeder.sequence = sequence;
+            came.extend(rewrite.map(|rewrite| (number, encoding, rewrite)));
+        }
+    }
+    // At the key pictures that begin the change and end it, both may come.
+    for (number, encoding, _) in &came {
+        match number {
+            20 | 40 => {}
+            _ => assert_eq!(*encoding == 1, (21..40).contains(number), "{number}"),
+        }
+    }
+    let numbers: HashSet<_> = came.iter().map(|(number, ..)| number).collect();
+    assert_eq!(numbers.len(), 60, "a picture is missing");
+    feeder.assert_sequence_runs_on();
+    for pair in came.windows(2) {
+        let step = pair[1].2.picture.wrapping_sub(pair[0].2.picture) & 0x7fff;
+        assert_eq!(step, 1, "{pair:?}");
+        assert!(pair[1].2.tl0.wrapping_sub(pair[0].2.tl0) <= 1, "{pair:?}");
+    }
 }
